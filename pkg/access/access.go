@@ -1,0 +1,50 @@
+// Package access decides. Credentials become principals through signed tokens,
+// and the one Check tells whether a principal may do an operation on a project
+// through a transport; the worker asks it for every call and the Feed for every
+// subscription, so that no door has a rule of its own.
+package access
+
+import (
+	"github.com/octomesh/octomesh/pkg/fault"
+	"github.com/octomesh/octomesh/pkg/mesh"
+)
+
+// The scopes that Check asks for.
+const (
+	Projects   = "projects"   // project ids, or slugs where an operator wrote them by hand
+	Operations = "operations" // read, write, admin
+	Transports = "transports" // rest, graphql, mcp, ws, sse, trpc, odata, jsonrpc, grpc, nats, arrow
+)
+
+// Ask is one question to Check.
+type Ask struct {
+	ProjectID string // immutable id
+	Project   string // slug
+	Class     mesh.Class
+	Transport string
+}
+
+// Check returns nil if the principal may, and else a *fault.Error:
+// UNAUTHORIZED for somebody anonymous, FORBIDDEN with the scope and value that
+// is lacking. Each operation class
+// stands for itself: write does not cover read.
+func Check(p *mesh.Principal, a Ask) error {
+	if p == nil || p.Kind == mesh.Anonymous {
+		return fault.New(fault.Unauthorized, "send an API key in X-API-Key or as a bearer token")
+	}
+	if !p.Scopes.Allows(Projects, a.ProjectID) && !p.Scopes.Allows(Projects, a.Project) {
+		return lacking(Projects, a.Project)
+	}
+	if class := a.Class.String(); !p.Scopes.Allows(Operations, class) {
+		return lacking(Operations, class)
+	}
+	if !p.Scopes.Allows(Transports, a.Transport) {
+		return lacking(Transports, a.Transport)
+	}
+	return nil
+}
+
+func lacking(scope, value string) error {
+	return fault.New(fault.Forbidden, "the credential lacks %s %q", scope, value).
+		With(map[string]string{"scope": scope, "value": value})
+}

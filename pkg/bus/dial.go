@@ -1,0 +1,51 @@
+package bus
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nkeys"
+)
+
+// Dialer hands out connections to the mesh, already in a service's role. The
+// all-in-one binary's Dialer connects in process, URL's over the network; that
+// is the only difference between the two ways to run.
+type Dialer interface {
+	// Dial opens a connection of its own for one purpose (calls, streams,
+	// events, …), which names it in the server's monitoring.
+	Dial(purpose string, opts ...nats.Option) (*nats.Conn, error)
+}
+
+// URL dials a NATS server over the network.
+type URL struct {
+	// Addr is one or several server addresses, separated by commas.
+	Addr string
+	// Service is the name of the connecting service.
+	Service string
+	// Seed is the nkey seed of the service's role; empty to connect without.
+	Seed string
+}
+
+// Dial connects and keeps reconnecting for ever.
+func (u URL) Dial(purpose string, opts ...nats.Option) (*nats.Conn, error) {
+	all := []nats.Option{
+		nats.Name(u.Service + "/" + purpose),
+		nats.MaxReconnects(-1),
+		nats.ReconnectWait(100 * time.Millisecond),
+		nats.ReconnectJitter(50*time.Millisecond, 50*time.Millisecond),
+		nats.IgnoreAuthErrorAbort(),
+	}
+	if u.Seed != "" {
+		kp, err := nkeys.FromSeed([]byte(u.Seed))
+		if err != nil {
+			return nil, fmt.Errorf("the nkey seed of %s cannot be read: %w", u.Service, err)
+		}
+		pub, err := kp.PublicKey()
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, nats.Nkey(pub, kp.Sign))
+	}
+	return nats.Connect(u.Addr, append(all, opts...)...)
+}
