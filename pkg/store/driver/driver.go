@@ -9,6 +9,7 @@ package driver
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/octomesh/octomesh/pkg/mesh"
@@ -16,9 +17,23 @@ import (
 	"github.com/octomesh/octomesh/pkg/schema"
 )
 
+// ErrReplay is the cause of the CONFLICT that Append returns when another unit
+// has used the idempotency key: run the request again, it will find the reply.
+var ErrReplay = errors.New("driver: the idempotency key was used meanwhile")
+
 // Conn is one project's open database, safe for concurrent use.
+//
+// A read's each must not call the Conn again (nested reads could use up all of
+// its connections and wait for each other): take a Snapshot and read from its
+// Reader, which allows it.
 type Conn interface {
 	Reader
+	// Apply brings the tables in line with another catalog, by the strategy
+	// that the Conn was opened with (create and create-drop only add here), in
+	// one transaction where the engine has them. Call it before the first
+	// request that uses the catalog. Errors: CONFLICT with details for what does
+	// not fit and may not be changed.
+	Apply(ctx context.Context, cat *schema.Catalog) error
 	// Snapshot calls fn with a Reader whose reads all see one state.
 	Snapshot(ctx context.Context, fn func(Reader) error) error
 	// Write runs u in a transaction and returns after its commit. The engine
