@@ -1,21 +1,20 @@
 package fault
 
 import (
+	"bytes"
 	"encoding/json"
-	"strconv"
 )
 
 // AppendJSON appends the error object of an error reply,
 // {"code":…,"message":…,"details":…}, details only where there are some.
 func (e *Error) AppendJSON(dst []byte) []byte {
 	dst = append(dst, `{"code":`...)
-	dst = strconv.AppendQuote(dst, string(e.Code))
+	dst = appendAny(dst, e.Code)
 	dst = append(dst, `,"message":`...)
-	dst = appendText(dst, e.Message)
+	dst = appendAny(dst, e.Message)
 	if e.Details != nil {
-		if b, err := json.Marshal(e.Details); err == nil {
-			dst = append(append(dst, `,"details":`...), b...)
-		}
+		dst = append(dst, `,"details":`...)
+		dst = appendAny(dst, e.Details)
 	}
 	return append(dst, '}')
 }
@@ -44,10 +43,14 @@ func ParseReply(body []byte) *Error {
 	return &Error{Code: r.Error.Code, Message: r.Error.Message, Details: r.Error.Details}
 }
 
-func appendText(dst []byte, s string) []byte {
-	b, err := json.Marshal(s)
-	if err != nil {
-		return append(dst, `""`...)
+// appendAny is json.Marshal without the escapes that only HTML needs, so that a
+// message reads the same on every transport. What cannot be encoded is null.
+func appendAny(dst []byte, v any) []byte {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if enc.Encode(v) != nil {
+		return append(dst, "null"...)
 	}
-	return append(dst, b...)
+	return append(dst, bytes.TrimSuffix(b.Bytes(), []byte("\n"))...)
 }
