@@ -1,0 +1,204 @@
+package client_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	client "github.com/octomesh/octomesh/clients/go"
+)
+
+type product struct {
+	ID    string  `json:"id,omitempty"`
+	Name  string  `json:"name"`
+	Price float64 `json:"price"`
+}
+
+func serve(t *testing.T, h http.HandlerFunc) *client.Client {
+	t.Helper()
+	s := httptest.NewServer(h)
+	t.Cleanup(s.Close)
+	c, err := client.New(s.URL, client.WithAPIKey("sk_test_k"), client.WithProject("shop"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func TestRequestsAreWhatTheServerServes(t *testing.T) {
+	var got string
+	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		got = fmt.Sprintf("%s %s %s", r.Method, r.URL, body)
+		if r.Header.Get("X-API-Key") != "sk_test_k" || r.Header.Get("X-Project") != "shop" {
+			t.Errorf("headers are missing: %v", r.Header)
+		}
+		if (r.Method == http.MethodGet) != (r.Header.Get("Idempotency-Key") == "") {
+			t.Errorf("%s: writes carry a key, reads don't", r.Method)
+		}
+		io.WriteString(w, `{"status":"ok","data":null,"metadata":{"count":2}}`)
+	})
+	ctx := t.Context()
+	f := client.Filter{"price": client.Filter{"$lt": 5}}
+	for _, tc := range []struct {
+		want string
+		call func()
+	}{
+		{`GET /api/v1/Product?filter=%7B%22price%22%3A%7B%22%24lt%22%3A5%7D%7D&limit=2&sort=-price%2Cname `, func() {
+			_, _ = client.FindAll[product](ctx, c, "Product", client.Query{Filter: f, Sort: []string{"-price", "name"}, Limit: 2})
+		}},
+		{`GET /api/v1/Product/a%2Fb?relations=tags `, func() { _, _ = client.FindByID[product](ctx, c, "Product", "a/b", []string{"tags"}) }},
+		{`POST /api/v1/Product {"name":"Chair","price":3}`, func() { _, _ = client.Create[product](ctx, c, "Product", product{Name: "Chair", Price: 3}) }},
+		{`PUT /api/v1/Product/1 {"price":4}`, func() { _, _ = client.Update[product](ctx, c, "Product", "1", map[string]int{"price": 4}) }},
+		{`DELETE /api/v1/Product/1 `, func() { _, _ = c.Delete(ctx, "Product", "1") }},
+		{`PUT /api/v1/Product/bulk {"data":{"price":1},"filter":{}}`, func() {
+			if n, err := c.UpdateMany(ctx, "Product", client.Filter{}, map[string]int{"price": 1}); n != 2 || err != nil {
+				t.Errorf("UpdateMany = %d, %v", n, err)
+			}
+		}},
+		{`DELETE /api/v1/Product/bulk {"filter":{}}`, func() { _, _ = c.DeleteMany(ctx, "Product", client.Filter{}) }},
+		{`GET /api/v1/Product/search?fields=name&query=ch%C3%A4r `, func() {
+			_, _ = client.Search[product](ctx, c, "Product", "chär", []string{"name"}, client.Query{})
+		}},
+		{`POST /api/v1/Product/1/increment {"amount":2,"field":"price"}`, func() { _, _ = client.Increment[product](ctx, c, "Product", "1", "price", 2) }},
+		{`GET /api/v1/Product/count `, func() { _, _ = c.Count(ctx, "Product", nil) }},
+		{`POST /api/v1/_transaction {"operations":[{"op":"create","entity":"A","data":{}},{"op":"delete","entity":"B","id":{"$ref":0}}]}`, func() {
+			_, _ = c.Transaction(ctx, []client.Operation{{Op: "create", Entity: "A", Data: struct{}{}}, {Op: "delete", Entity: "B", ID: client.Ref(0)}})
+		}},
+	} {
+		if tc.call(); got != tc.want {
+			t.Errorf("sent %s\nwant %s", got, tc.want)
+		}
+	}
+}
+
+func TestErrorsAreTyped(t *testing.T) {
+	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Request-Id", "r1")
+		switch {
+		case strings.HasSuffix(r.URL.Path, "/none"):
+			io.WriteString(w, `{"status":"ok","data":null}`)
+		case strings.HasSuffix(r.URL.Path, "/html"):
+			w.WriteHeader(http.StatusNotFound)
+			io.WriteString(w, `<html>`)
+		default:
+			w.WriteHeader(http.StatusConflict)
+			io.WriteString(w, `{"status":"error","error":{"code":"CONFLICT","message":"taken","details":{"fields":["sku"]}}}`)
+		}
+	})
+	_, err := client.Create[product](t.Context(), c, "Product", product{})
+	var e *client.Error
+	if !errors.Is(err, client.ErrConflict) || errors.Is(err, client.ErrForbidden) || !errors.As(err, &e) ||
+		e.RequestID != "r1" || !json.Valid(e.Details) || e.Status != http.StatusConflict {
+		t.Errorf("err = %#v", err)
+	}
+	if _, err := client.FindByID[product](t.Context(), c, "Product", "none", nil); !errors.Is(err, client.ErrNotFound) {
+		t.Errorf("a missing record gave %v", err)
+	}
+	if _, err := client.FindByID[product](t.Context(), c, "Product", "html", nil); !errors.As(err, &e) || e.Code != "HTTP_404" {
+		t.Errorf("a foreign answer gave %v", err)
+	}
+}
+
+func TestRepeatsWithTheSameKeyOnTheNextAddress(t *testing.T) {
+	var keys [2]atomic.Value
+	overloaded := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		keys[0].Store(r.Header.Get("Idempotency-Key"))
+		w.WriteHeader(http.StatusServiceUnavailable)
+		io.WriteString(w, `{"status":"error","error":{"code":"OVERLOADED","message":"later"}}`)
+	}))
+	defer overloaded.Close()
+	good := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		keys[1].Store(r.Header.Get("Idempotency-Key"))
+		io.WriteString(w, `{"status":"ok","data":{"id":"1","name":"Chair"}}`)
+	}))
+	defer good.Close()
+	c, err := client.New("http://127.0.0.1:1, " + overloaded.URL + "/," + good.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := client.Create[product](t.Context(), c, "Product", product{Name: "Chair"})
+	if err != nil || p.ID != "1" {
+		t.Fatalf("%+v, %v", p, err)
+	}
+	if keys[0].Load() != keys[1].Load() || keys[1].Load() == "" {
+		t.Errorf("the key changed between tries: %v, %v", keys[0].Load(), keys[1].Load())
+	}
+}
+
+func TestGivesUpAtTheDeadline(t *testing.T) {
+	c, err := client.New("http://127.0.0.1:1", client.WithTimeout(50*time.Millisecond))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Count(t.Context(), "Product", nil); !client.Unreachable(errors.Unwrap(err)) && !strings.Contains(err.Error(), "no server could be reached") {
+		t.Errorf("err = %v", err)
+	}
+}
+
+func TestWatchResumesWhereItStood(t *testing.T) {
+	var conns atomic.Int32
+	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		n := int(conns.Add(1))
+		if want := []string{"", "e-2", "e-4"}[n-1]; r.URL.Query().Get("position") != want {
+			t.Errorf("connection %d resumes at %q, want %q", n, r.URL.Query().Get("position"), want)
+		}
+		fmt.Fprintf(w, ":ok\n\nevent: connected\ndata: {}\n\n")
+		if n == 3 {
+			fmt.Fprint(w, "event: gap\nid: e-9\ndata: {}\n\n")
+			return
+		}
+		for i := 2*n - 1; i <= 2*n; i++ {
+			fmt.Fprintf(w, "id: e-%d\nevent: entity.created\ndata: {\"event\":\"entity.created\",\"id\":\"%d\",\"position\":\"e-%d\"}\n\n", i, i, i)
+		}
+	})
+	var ids []string
+	var last error
+	for ev, err := range c.Watch(t.Context(), client.Watching{Entities: []string{"Order"}}) {
+		if err != nil {
+			last = err
+			break
+		}
+		ids = append(ids, ev.ID)
+	}
+	if got := strings.Join(ids, ""); got != "1234" || !errors.Is(last, client.ErrGap) {
+		t.Errorf("events %s, then %v", got, last)
+	}
+}
+
+func TestStreamYieldsRecordsAndBreaks(t *testing.T) {
+	c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		for i := range 3 {
+			fmt.Fprintf(w, "{\"id\":\"%d\"}\n", i)
+		}
+	})
+	n := 0
+	for p, err := range client.Stream[product](t.Context(), c, "Product", client.Query{}) {
+		if err != nil || p.ID != fmt.Sprint(n) {
+			t.Fatalf("record %d: %+v, %v", n, p, err)
+		}
+		n++
+	}
+	if n != 3 {
+		t.Errorf("%d records", n)
+	}
+}
+
+func TestNewRefusesWhatIsNoAddress(t *testing.T) {
+	for _, a := range []string{"", "localhost:4488", "ftp://x", "http://a,,http://b"} {
+		if _, err := client.New(a); err == nil {
+			t.Errorf("%q was accepted", a)
+		}
+	}
+	t.Setenv("MOSTAJS_NET_URL", "http://localhost:4488")
+	if _, err := client.FromEnv(); err != nil {
+		t.Error(err)
+	}
+}
