@@ -1,7 +1,3 @@
-// Package access decides. Credentials become principals through signed tokens,
-// and the one Check tells whether a principal may do an operation on a project
-// through a transport; the worker asks it for every call and the Feed for every
-// subscription, so that no door has a rule of its own.
 package access
 
 import (
@@ -13,8 +9,17 @@ import (
 const (
 	Projects   = "projects"   // project ids, or slugs where an operator wrote them by hand
 	Operations = "operations" // read, write, admin
-	Transports = "transports" // rest, graphql, mcp, ws, sse, trpc, odata, jsonrpc, grpc, nats, arrow
+	Transports = "transports" // see TransportNames
 )
+
+// TransportNames are the values of the scope transports, in Octonet's order,
+// then ours.
+var TransportNames = []string{
+	"rest", "graphql", "mcp", "ws", "sse", "trpc", "odata", "jsonrpc", "grpc", "nats", "arrow", "webtransport",
+}
+
+// OperationNames are the values of the scope operations. None covers another.
+var OperationNames = []string{"read", "write", "admin"}
 
 // Ask is one question to Check.
 type Ask struct {
