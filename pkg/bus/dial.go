@@ -23,8 +23,13 @@ type URL struct {
 	Addr string
 	// Service is the name of the connecting service.
 	Service string
-	// Seed is the nkey seed of the service's role; empty to connect without.
+	// Role is the role in MESH (RoleGateway, …), which decides where replies
+	// arrive; empty to use NATS's own inboxes, on a server without accounts.
+	Role string
+	// Seed is the nkey seed of the role; empty to connect without.
 	Seed string
+	// Options are set before those of Dial.
+	Options []nats.Option
 }
 
 // Dial connects and keeps reconnecting for ever.
@@ -35,6 +40,10 @@ func (u URL) Dial(purpose string, opts ...nats.Option) (*nats.Conn, error) {
 		nats.ReconnectWait(100 * time.Millisecond),
 		nats.ReconnectJitter(50*time.Millisecond, 50*time.Millisecond),
 		nats.IgnoreAuthErrorAbort(),
+		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}), // nats.go's own prints
+	}
+	if u.Role != "" {
+		all = append(all, nats.CustomInboxPrefix(InboxPrefix(u.Role)))
 	}
 	if u.Seed != "" {
 		kp, err := nkeys.FromSeed([]byte(u.Seed))
@@ -47,5 +56,6 @@ func (u URL) Dial(purpose string, opts ...nats.Option) (*nats.Conn, error) {
 		}
 		all = append(all, nats.Nkey(pub, kp.Sign))
 	}
-	return nats.Connect(u.Addr, append(all, opts...)...)
+	all = append(append(all, u.Options...), opts...)
+	return nats.Connect(u.Addr, all...)
 }
