@@ -67,12 +67,15 @@ func Permissions(role string) (Permission, bool) {
 		sub(calls...)
 		sub("$SRV.>", creditSubject+".*")
 		pub(replyInboxes()...)
-		pub(serviceReply+">", "octo.auth.>", "octo.bell.*")
+		// principal and projects tell what no gateway may learn: the rights of an
+		// identity that nobody proved, and the databases' addresses.
+		pub(serviceReply+">", "octo.bell.*", "octo.auth.issuer", "octo.auth.principal", "octo.auth.projects")
 	}
 	switch role {
 	case RoleGateway:
 		pub(calls...)
-		pub("octo.auth.>", "octo.admin.>", "octo.sandbox.>", "$SRV.>", creditSubject+".*")
+		pub("octo.auth.exchange", "octo.auth.issuer", "octo.auth.ticket", "octo.auth.verify")
+		pub("octo.admin.>", "octo.sandbox.>", "$SRV.>", creditSubject+".*")
 		pub(reading(StreamEvents)...)
 		sub("mostajs.live.>")
 	case RoleEntity:
