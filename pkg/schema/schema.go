@@ -4,6 +4,8 @@
 // protocol artefacts.
 package schema
 
+import "regexp"
+
 // Type is a field's type as schemas.json names it.
 type Type uint8
 
@@ -95,6 +97,8 @@ type Field struct {
 	MaxLength   int // in code points; 0 = no limit
 	Min, Max    *float64
 	Pattern     string // RE2, matched anywhere in the text
+
+	pattern *regexp.Regexp
 }
 
 // Default is a field's value when a new record does not name it.
@@ -209,4 +213,5 @@ type Catalog struct {
 }
 
 // Entity returns the entity of that name or collection; nil if there is none.
+// A collection that several entities share gives the first of them.
 func (c *Catalog) Entity(name string) *Entity { return c.byName[name] }
