@@ -1,0 +1,88 @@
+package door
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/octomesh/octomesh/pkg/access"
+	"github.com/octomesh/octomesh/pkg/fault"
+	"github.com/octomesh/octomesh/pkg/mesh"
+	"github.com/octomesh/octomesh/pkg/telemetry"
+	"github.com/octomesh/octomesh/services/gateway-http/httpserver"
+)
+
+// DefaultProject is the slug of the project that needs no name.
+const DefaultProject = "default"
+
+// Identifier turns a credential into a principal and the token that says so; it
+// is access.Exchanger.
+type Identifier interface {
+	Principal(ctx context.Context, c access.Credential) (*mesh.Principal, string, error)
+}
+
+// Controller asks the control plane; it is bus.Client.
+type Controller interface {
+	Control(ctx context.Context, verb string, in []byte, h mesh.Header) ([]byte, error)
+}
+
+// Door holds what protocols share. It is read-only once the server runs.
+type Door struct {
+	Caller   mesh.Caller
+	Identity Identifier
+	Control  Controller
+	Projects *Projects
+	KeyInURL KeyInURL
+	Log      *slog.Logger
+	Metrics  *telemetry.Metrics
+}
+
+// Caller of one exchange: who it is and what goes into the call header.
+type caller struct {
+	principal *mesh.Principal
+	token     string
+}
+
+func (d *Door) identify(x *httpserver.Exchange, live bool) (caller, access.Credential, error) {
+	c, err := d.Credential(x, live)
+	if err != nil || c.IsZero() {
+		return caller{}, c, err
+	}
+	p, token, err := d.Identity.Principal(x.Context(), c)
+	if err != nil {
+		return caller{}, c, err
+	}
+	x.Principal = p.ID
+	return caller{p, token}, c, nil
+}
+
+// Identify tells who sent the request. A request without a credential gives a
+// nil principal and no token: whether that is enough is access.Check's to say.
+// Errors: those of Credential and of the Identifier.
+func (d *Door) Identify(x *httpserver.Exchange, live bool) (*mesh.Principal, string, access.Credential, error) {
+	who, c, err := d.identify(x, live)
+	return who.principal, who.token, c, err
+}
+
+// Header makes the call header of an exchange, identifying its caller.
+// catalogVersion is that of the project's catalog.
+// Errors: those of Identify, INVALID_REQUEST.
+func (d *Door) Header(x *httpserver.Exchange, catalogVersion string) (mesh.Header, error) {
+	h := mesh.Header{Transport: x.Transport, RequestID: x.RequestID, CatalogVersion: catalogVersion}
+	who, _, err := d.identify(x, false)
+	if err != nil {
+		return h, err
+	}
+	h.Token = who.token
+	if tp := x.Header("Traceparent"); tp != "" {
+		if _, ok := telemetry.ParseTraceParent(tp); ok {
+			h.TraceParent = tp
+		}
+	}
+	if key := x.Header("Idempotency-Key"); key != "" {
+		if !telemetry.ValidIdempotencyKey(key) {
+			return h, fault.New(fault.InvalidRequest, "Idempotency-Key must be 1 to 128 visible ASCII characters")
+		}
+		h.IdempotencyKey = key
+	}
+	return h, nil
+}

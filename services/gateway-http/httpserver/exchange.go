@@ -1,0 +1,168 @@
+package httpserver
+
+import (
+	"context"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/octomesh/octomesh/pkg/fault"
+	"github.com/octomesh/octomesh/pkg/telemetry"
+)
+
+// Exchange is one HTTP request and its reply. It belongs to the handler until
+// that returns. Strings that it hands out alias the request unless they say
+// otherwise: copy what must live longer.
+type Exchange struct {
+	Ctx *fasthttp.RequestCtx
+	// Segments is the decoded path, cut at its slashes, without Project.
+	Segments []string
+	// Project is the slug that preceded the route in the path; "" = none.
+	Project string
+	// RequestID is the caller's or a new one; it may be kept.
+	RequestID string
+
+	// What logs and metrics say of the exchange; Transport, Op and Code must
+	// come from closed lists.
+	Transport, Op, Code   string
+	LogProject, LogEntity string
+	Principal             string
+	Admin                 bool // always logged
+	cause                 error
+	started               time.Time
+	server                *Server
+	segments              [maxSegments]string
+	path                  []byte
+	Buf                   []byte // room for the handler to build a request in
+	detached              bool
+	lifetime              context.Context
+	cancel                context.CancelFunc
+}
+
+// Context returns a context that ends with the request's time, at the latest
+// when the handler returns. It is made once for each exchange, and not below
+// the server's own context: registering there would cost every request a lock.
+func (x *Exchange) Context() context.Context {
+	if x.lifetime == nil {
+		x.lifetime, x.cancel = context.WithDeadline(context.Background(), x.started.Add(x.server.o.RequestTimeout))
+	}
+	return x.lifetime
+}
+
+// LongContext returns a context for a reply that is written after the handler
+// returned: it has no deadline, ends with the server, and its end is the
+// caller's to call.
+func (x *Exchange) LongContext() (context.Context, context.CancelFunc) {
+	return context.WithCancel(x.server.life)
+}
+
+// KeepContext leaves the end of Context to the caller, for a reply whose rest
+// is written after the handler returned.
+func (x *Exchange) KeepContext() context.CancelFunc {
+	cancel := x.cancel
+	x.cancel = nil
+	if cancel == nil {
+		return func() {}
+	}
+	return cancel
+}
+
+// WriteTimeout is how long a client may take for one part of a reply.
+func (x *Exchange) WriteTimeout() time.Duration { return x.server.o.WriteTimeout }
+
+// Stopping is closed when the server wants open streams to end.
+func (x *Exchange) Stopping() <-chan struct{} { return x.server.stopping }
+
+// Method returns the request's method; HEAD is told apart from GET by the
+// server itself, so that handlers see GET.
+func (x *Exchange) Method() string {
+	if x.Ctx.IsHead() {
+		return fasthttp.MethodGet
+	}
+	return text(x.Ctx.Method())
+}
+
+// Header returns a request header; "" if it is absent.
+func (x *Exchange) Header(name string) string { return text(x.Ctx.Request.Header.Peek(name)) }
+
+// Query returns a query parameter; "" if it is absent.
+func (x *Exchange) Query(name string) string { return text(x.Ctx.QueryArgs().Peek(name)) }
+
+// Body returns the request's body.
+func (x *Exchange) Body() []byte { return x.Ctx.Request.Body() }
+
+// SetHeader sets a reply header. The value must be free of control characters.
+func (x *Exchange) SetHeader(name, value string) { x.Ctx.Response.Header.Set(name, value) }
+
+// JSON replies with a body that nobody changes any more.
+func (x *Exchange) JSON(status int, body []byte) {
+	x.Ctx.SetStatusCode(status)
+	x.Ctx.Response.Header.SetContentType("application/json")
+	x.Ctx.Response.SetBodyRaw(body)
+}
+
+// Empty replies without a body.
+func (x *Exchange) Empty(status int) {
+	x.Ctx.SetStatusCode(status)
+	x.Ctx.Response.ResetBody()
+}
+
+// Fail replies with a coded error, whatever has been prepared before.
+func (x *Exchange) Fail(err error) { x.FailWith(0, err) }
+
+// FailWith is Fail with another status than the code's; 0 means the code's.
+func (x *Exchange) FailWith(status int, err error) {
+	e := fault.From(err)
+	if e == nil {
+		e = fault.New(fault.Internal, "something went wrong on our side")
+	}
+	if e.Code == fault.Internal && !strings.Contains(e.Message, x.RequestID) {
+		e = fault.Wrap(err, fault.Internal, "%s; the log has the cause under request id %s", e.Message, x.RequestID).After(e.RetryAfter)
+	}
+	image := e.Code.Image()
+	if status == 0 {
+		status = image.HTTP
+	}
+	x.Code, x.cause = string(image.Code), err
+	if e.RetryAfter > 0 || image.Retry {
+		wait := max(1, int64((e.RetryAfter+time.Second-1)/time.Second))
+		x.SetHeader("Retry-After", strconv.FormatInt(wait, 10))
+	}
+	if status == fasthttp.StatusUnauthorized {
+		x.SetHeader("WWW-Authenticate", `Bearer realm="octomesh"`)
+	}
+	x.JSON(status, e.AppendReply(nil))
+}
+
+// NotAllowed replies 405 with the methods that the route has.
+func (x *Exchange) NotAllowed(allow string) {
+	x.SetHeader("Allow", allow)
+	x.Fail(fault.New(fault.MethodNotAllowed, "this route takes %s", allow))
+}
+
+// Options answers OPTIONS with the methods that the route has.
+func (x *Exchange) Options(allow string) {
+	x.SetHeader("Allow", allow)
+	x.Empty(fasthttp.StatusNoContent)
+}
+
+// NotFound replies that there is no such route.
+func (x *Exchange) NotFound() {
+	x.Fail(fault.New(fault.NotFound, "there is no such route; GET /openapi.json lists all"))
+}
+
+func (x *Exchange) reset(s *Server, ctx *fasthttp.RequestCtx, now time.Time) {
+	*x = Exchange{server: s, Ctx: ctx, started: now, path: x.path[:0], Buf: x.Buf[:0]}
+}
+
+func (x *Exchange) identify() {
+	id := x.Header("X-Request-Id")
+	if telemetry.ValidRequestID(id) {
+		x.RequestID = strings.Clone(id)
+	} else {
+		x.RequestID = telemetry.NewRequestID()
+	}
+	x.SetHeader("X-Request-Id", x.RequestID)
+}

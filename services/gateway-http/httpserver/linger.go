@@ -1,0 +1,80 @@
+package httpserver
+
+import (
+	"bytes"
+	"io"
+	"net"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/valyala/fasthttp"
+)
+
+const (
+	lingerTime  = time.Second
+	lingerBytes = 16 << 20
+)
+
+// lingering wraps a listener so that connections can close with patience.
+type lingering struct{ net.Listener }
+
+func (l lingering) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return &patient{Conn: c}, nil
+}
+
+// patient is a connection that, once marked, is closed in steps: our side ends,
+// then what the client still sends is read and dropped for a moment. Closing at
+// once with unread input would make the kernel reset the connection and the
+// client lose the reply.
+type patient struct {
+	net.Conn
+	linger atomic.Bool
+}
+
+func linger(c net.Conn) {
+	if p, ok := c.(*patient); ok {
+		p.linger.Store(true)
+	}
+}
+
+func (p *patient) Close() error {
+	if !p.linger.Swap(false) {
+		return p.Conn.Close()
+	}
+	if half, ok := p.Conn.(interface{ CloseWrite() error }); ok {
+		if half.CloseWrite() == nil && p.SetReadDeadline(time.Now().Add(lingerTime)) == nil {
+			_, _ = io.CopyN(io.Discard, p.Conn, lingerBytes)
+		}
+	}
+	return p.Conn.Close()
+}
+
+// ambiguous reports whether a request states both lengths, which two servers in
+// a row may read differently (RFC 9112 section 6.3); fasthttp lets it pass and
+// then forgets the encoding, so the raw lines are looked at.
+func ambiguous(h *fasthttp.RequestHeader) bool {
+	var length, encoding bool
+	for raw := h.RawHeaders(); len(raw) > 0; {
+		end := bytes.IndexByte(raw, '\n')
+		if end < 0 {
+			end = len(raw) - 1
+		}
+		switch raw[0] | 0x20 {
+		case 'c':
+			length = length || named(raw, "content-length:")
+		case 't':
+			encoding = encoding || named(raw, "transfer-encoding:")
+		}
+		raw = raw[end+1:]
+	}
+	return length && encoding
+}
+
+func named(line []byte, name string) bool {
+	return len(line) >= len(name) && strings.EqualFold(text(line[:len(name)]), name)
+}

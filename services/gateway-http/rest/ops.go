@@ -1,0 +1,283 @@
+package rest
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/valyala/fastjson"
+
+	"github.com/octomesh/octomesh/pkg/fault"
+	"github.com/octomesh/octomesh/pkg/mesh"
+	"github.com/octomesh/octomesh/pkg/strictjson"
+)
+
+// begin takes the op and the parameters; false means that it has replied.
+func (r *request) begin(op string, takes accept) bool {
+	r.mesh.Op, r.x.Op = op, op
+	if err := r.params.parse(r.x, takes); err != nil {
+		r.x.Fail(err)
+		return false
+	}
+	if h := r.x.Header("Octo-Min-Position"); h != "" && r.params.minPosition == "" {
+		r.params.minPosition = h
+	}
+	r.version = r.x.Header("If-Match")
+	return true
+}
+
+// finish closes the request object and sends it, or replies with err.
+func (t *REST) finish(r *request, o object, err error) {
+	if err == nil {
+		err = r.expect(&o)
+	}
+	if err != nil {
+		r.x.Buf = o.b
+		r.x.Fail(err)
+		return
+	}
+	r.mesh.Args = o.end()
+	r.x.Buf = r.mesh.Args
+	t.send(r)
+}
+
+// expect turns If-Match into expectedVersion.
+func (r *request) expect(o *object) error {
+	if r.version == "" || r.version == "*" {
+		return r.guarded()
+	}
+	if err := r.guarded(); err != nil {
+		return err
+	}
+	tag := strings.TrimPrefix(r.version, "W/")
+	if len(tag) < 3 || tag[0] != '"' || tag[len(tag)-1] != '"' {
+		return fault.New(fault.InvalidRequest, "If-Match must be one ETag of this server, such as \"3\", or *")
+	}
+	n, err := strconv.ParseInt(tag[1:len(tag)-1], 10, 64)
+	if err != nil || n < 1 {
+		return fault.New(fault.Conflict, "the record does not have this version")
+	}
+	o.key("expectedVersion")
+	o.b = strconv.AppendInt(o.b, n, 10)
+	return nil
+}
+
+// guarded refuses If-Match where it could not be honoured.
+func (r *request) guarded() error {
+	if r.version == "" {
+		return nil
+	}
+	switch r.mesh.Op {
+	case "update", "delete", "addToSet", "pull", "increment":
+		return nil
+	}
+	return fault.New(fault.InvalidRequest, "If-Match works for one record: update, delete, addToSet, pull and increment")
+}
+
+// read serves the ops whose arguments are all query parameters.
+func (t *REST) read(r *request, op string, takes accept) {
+	if !r.begin(op, takes) {
+		return
+	}
+	o := newObject(r.x.Buf)
+	t.finish(r, o, r.params.read(&o, r.entity))
+}
+
+func (t *REST) byID(r *request, id string) {
+	if !r.begin("findById", takesByID) {
+		return
+	}
+	o := newObject(r.x.Buf)
+	o.text("id", id)
+	t.finish(r, o, r.params.read(&o, r.entity))
+}
+
+func (t *REST) create(r *request) {
+	if !r.begin("create", takesRelations) {
+		return
+	}
+	body, ok := r.x.JSONBody()
+	if !ok {
+		return
+	}
+	o := newObject(r.x.Buf)
+	err := r.params.read(&o, r.entity)
+	if err == nil && len(body) > 0 {
+		err = o.json("data", body)
+	}
+	t.finish(r, o, err)
+}
+
+func (t *REST) update(r *request, id string) {
+	if !r.begin("update", takesRelations) {
+		return
+	}
+	body, ok := r.x.JSONBody()
+	if !ok {
+		return
+	}
+	o := newObject(r.x.Buf)
+	o.text("id", id)
+	err := r.params.read(&o, r.entity)
+	if err == nil && len(body) > 0 {
+		err = o.json("data", body)
+	}
+	t.finish(r, o, err)
+}
+
+func (t *REST) remove(r *request, id string) {
+	if !r.begin("delete", 0) {
+		return
+	}
+	o := newObject(r.x.Buf)
+	o.text("id", id)
+	t.finish(r, o, nil)
+}
+
+// change serves addToSet, pull and increment: {"field","value"} or
+// {"field","amount"}.
+func (t *REST) change(r *request, id, op string) {
+	if !r.begin(op, takesRelations) {
+		return
+	}
+	body, ok := r.x.JSONBody()
+	if !ok {
+		return
+	}
+	o := newObject(r.x.Buf)
+	o.text("id", id)
+	err := r.params.read(&o, r.entity)
+	if err == nil && len(body) > 0 {
+		err = o.members(body)
+	}
+	t.finish(r, o, err)
+}
+
+// posted serves the ops whose body is the request object itself.
+func (t *REST) posted(r *request, method, op string, takes accept) {
+	if method != "POST" {
+		r.refuse(method, allowPost)
+		return
+	}
+	t.withBody(r, op, takes)
+}
+
+func (t *REST) withBody(r *request, op string, takes accept) {
+	if !r.begin(op, takes) {
+		return
+	}
+	body, ok := r.x.JSONBody()
+	if !ok {
+		return
+	}
+	o := newObject(r.x.Buf)
+	err := r.params.read(&o, r.entity)
+	if err == nil && len(body) > 0 {
+		err = o.members(body)
+	}
+	t.finish(r, o, err)
+}
+
+// bulk serves PUT /c/bulk {filter,data} and DELETE /c/bulk {filter} or ?filter=.
+func (t *REST) bulk(r *request, method string) {
+	switch method {
+	case "PUT":
+		t.withBody(r, "updateMany", 0)
+	case "DELETE":
+		t.withBody(r, "deleteMany", takesFilter)
+	default:
+		r.refuse(method, allowBulk)
+	}
+}
+
+// search takes GET with q or query, and Octonet's POST {query, fields, options}.
+func (t *REST) search(r *request, method string) {
+	switch method {
+	case "GET":
+		t.read(r, "search", takesFind)
+	case "POST":
+		t.searchPosted(r)
+	default:
+		r.refuse(method, allowSearch)
+	}
+}
+
+func (t *REST) searchPosted(r *request) {
+	if !r.begin("search", takesFind) {
+		return
+	}
+	body, ok := r.x.JSONBody()
+	if !ok {
+		return
+	}
+	o := newObject(r.x.Buf)
+	err := r.params.read(&o, r.entity)
+	if err == nil && len(body) > 0 {
+		err = searchMembers(&o, body)
+	}
+	t.finish(r, o, err)
+}
+
+// searchMembers copies a search body and calls its "fields", an array or a
+// comma-separated text, by the name that the op has for them: searchFields.
+func searchMembers(o *object, body []byte) error {
+	doc, err := strictjson.Parse(body)
+	if err != nil {
+		return err
+	}
+	defer doc.Release()
+	obj, err := doc.Root.Object()
+	if err != nil {
+		return fault.New(fault.InvalidRequest, "the body must be a JSON object")
+	}
+	obj.Visit(func(k []byte, v *fastjson.Value) {
+		if string(k) != "fields" {
+			o.jsonKey(string(k))
+			o.b = strictjson.Compact(o.b, v)
+			return
+		}
+		o.key("searchFields")
+		if s, err := v.StringBytes(); err == nil {
+			o.b = appendList(o.b, string(s))
+		} else {
+			o.b = strictjson.Compact(o.b, v)
+		}
+	})
+	return nil
+}
+
+// projectOp serves what concerns a whole project: POST _transaction, GET
+// _changes and GET _catalog.
+func (t *REST) projectOp(r *request, segments []string) {
+	method := r.x.Method()
+	r.mesh.Entity, r.x.LogEntity = mesh.ProjectEntity, mesh.ProjectEntity
+	if len(segments) > 1 {
+		r.x.NotFound()
+		return
+	}
+	switch segments[0] {
+	case "_transaction":
+		t.posted(r, method, "transaction", 0)
+	case "_changes":
+		t.changes(r, method)
+	case "_catalog":
+		t.only(r, method, "catalog", 0)
+	default:
+		r.x.NotFound()
+	}
+}
+
+func (t *REST) changes(r *request, method string) {
+	if method != "GET" {
+		r.refuse(method, allowRead)
+		return
+	}
+	if !r.begin("changes", takesChanges) {
+		return
+	}
+	o := newObject(r.x.Buf)
+	err := position(&o, "position", r.params.position)
+	if err == nil {
+		err = number(&o, "limit", r.params.limit)
+	}
+	t.finish(r, o, err)
+}
