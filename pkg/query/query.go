@@ -8,7 +8,11 @@
 // text compares by code point, id is always the last sort key.
 package query
 
-import "github.com/octomesh/octomesh/pkg/schema"
+import (
+	"regexp"
+
+	"github.com/octomesh/octomesh/pkg/schema"
+)
 
 // Expr is a node of a filter: And, Or, Not, Const, Compare,
 // In, Contains or Regex.
@@ -107,11 +111,16 @@ type Select struct {
 // evaluate the same way; anything else is RE2 and has no atoms.
 type Pattern struct {
 	Source string // as given
-	Fold   bool   // flag i: Unicode simple lower case on both sides
+	Fold   bool   // flag i: Unicode simple lower case on both sides; Atoms are in lower case
 	// Portable tells that Atoms says the same as Source.
 	Portable       bool
 	AtStart, AtEnd bool // anchored by ^, $
 	Atoms          []Atom
+
+	points  []point        // the atoms as Match walks them
+	endLoop bool           // they end with .* or .+, and are anchored by $
+	plain   bool           // nothing but one literal, in its own case
+	re      *regexp.Regexp // of a pattern that is not portable
 }
 
 // AtomKind is the form of an Atom.
