@@ -79,6 +79,9 @@ func (p *filterParser) filter(v *fastjson.Value, depth int) (Expr, *problem) {
 // segment is a caller's name as part of a path: short, and never mistaken for
 // the path's own punctuation.
 func segment(name string) string {
+	if name == "" {
+		return `""`
+	}
 	for i := 0; i < len(name); i++ {
 		c := name[i]
 		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_' || c == '$' || c == '-') || i == 64 {
@@ -153,9 +156,10 @@ func hasOperator(v *fastjson.Value) bool {
 	return found
 }
 
-// Visible adds to a filter what a caller of the entity never sees past: the
-// discriminator of a shared table, and the soft-deleted records, unless they
-// were asked for or the filter itself names deletedAt. The result is simplified.
+// Visible returns a filter with the conditions that every caller of the entity
+// is under: the discriminator of a shared table, and no soft-deleted records,
+// unless they were asked for or the filter itself names deletedAt. The result
+// holds the given filter and is simplified.
 func Visible(s Scope, where Expr) Expr {
 	e := s.Entity
 	all := And{where}

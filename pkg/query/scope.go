@@ -67,7 +67,8 @@ func (l Limits) OrDefault() Limits {
 // readable reports whether the caller may name the column. The discriminator of
 // a shared table is no member of a record unless it is a declared field.
 func (s *Scope) readable(c *schema.Column) bool {
-	return !c.Hidden && c.Role != schema.RoleDiscriminator && (s.Readable == nil || s.Readable(c))
+	undeclared := c.Role == schema.RoleDiscriminator && c.Field == nil
+	return !c.Hidden && !undeclared && (s.Readable == nil || s.Readable(c))
 }
 
 // column finds the column that a caller named. What the caller may not read is
