@@ -1,0 +1,245 @@
+package migrate
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/octomesh/octomesh/pkg/schema"
+	"github.com/octomesh/octomesh/pkg/store/sqlgen"
+)
+
+// Table is a table of a database, or one that a Catalog wants.
+type Table struct {
+	Name string
+	// Entity names the first entity that is stored in it; empty for others.
+	Entity     string
+	Columns    []Column
+	PrimaryKey []string
+	Indexes    []Index
+}
+
+// Column is a column. Names are those of the database.
+type Column struct {
+	Name string
+	// Declared is the column's type in the database's own words.
+	Declared string
+	// Type is what a Catalog wants to keep in it; 0 in a table of a database.
+	Type    schema.Type
+	NotNull bool
+	// Default is an SQL literal; empty = none.
+	Default string
+	// Identity asks for numbers given by the database.
+	Identity bool
+}
+
+// Index is an index. Two indexes are the same when all but their names is.
+type Index struct {
+	Name   string
+	Keys   []Key
+	Unique bool
+	// Where are the conditions of a partial index, all of which must hold.
+	Where []Condition
+}
+
+// Key is one column of an Index.
+type Key struct {
+	Column string
+	Desc   bool
+}
+
+// Condition restricts an index to rows in which Column is null, is not null, or
+// equals a text.
+type Condition struct {
+	Column string
+	Op     ConditionOp
+	Text   string
+}
+
+// ConditionOp is the form of a Condition.
+type ConditionOp uint8
+
+// The conditions.
+const (
+	IsNull ConditionOp = iota
+	IsNotNull
+	Equals
+)
+
+// Column returns the column of that name, compared as the database does:
+// without regard to ASCII case where fold is set.
+func (t *Table) Column(name string, fold bool) *Column {
+	for i := range t.Columns {
+		if c := &t.Columns[i]; c.Name == name || fold && strings.EqualFold(c.Name, name) {
+			return c
+		}
+	}
+	return nil
+}
+
+// Same reports whether two indexes do the same.
+func (x Index) Same(y Index) bool {
+	return x.Unique == y.Unique && slices.Equal(x.Keys, y.Keys) && slices.Equal(x.Where, y.Where)
+}
+
+// Wanted returns the tables of a Catalog: one for each collection (entities of
+// one collection share it, with the union of their columns), one for each
+// many-to-many relation, and the system's own.
+func Wanted(cat *schema.Catalog, d *sqlgen.Dialect) []Table {
+	w := wanted{d: d, byName: make(map[string]int)}
+	for _, e := range cat.Entities {
+		w.entity(e)
+	}
+	for i := range w.shared {
+		w.indexes(w.shared[i])
+	}
+	for _, e := range cat.Entities {
+		for _, r := range e.Relations {
+			if r.Type == schema.ManyToMany {
+				w.junction(r)
+			}
+		}
+	}
+	w.types()
+	return append(w.tables, System(d)...)
+}
+
+type wanted struct {
+	d      *sqlgen.Dialect
+	tables []Table
+	byName map[string]int
+	// shared are the entities of each table, in the order of tables.
+	shared [][]*schema.Entity
+	// sources are the schema columns behind each table's columns.
+	sources [][]*schema.Column
+}
+
+func (w *wanted) entity(e *schema.Entity) {
+	i, ok := w.byName[e.Collection]
+	if !ok {
+		i = len(w.tables)
+		w.byName[e.Collection] = i
+		w.tables = append(w.tables, Table{Name: e.Collection, Entity: e.Name, PrimaryKey: []string{e.Columns[0].Physical}})
+		w.shared = append(w.shared, nil)
+		w.sources = append(w.sources, nil)
+	}
+	w.shared[i] = append(w.shared[i], e)
+	t := &w.tables[i]
+	for _, c := range e.Columns {
+		if t.Column(c.Physical, false) != nil {
+			continue
+		}
+		col := Column{Name: c.Physical, Type: c.Type}
+		switch c.Role {
+		case schema.RoleID:
+			col.NotNull = true
+		case schema.RoleVersion:
+			col.NotNull, col.Default = true, "1"
+		}
+		t.Columns = append(t.Columns, col)
+		w.sources[i] = append(w.sources[i], c)
+	}
+}
+
+// types fills in the declared types, once it is known what is part of a key.
+func (w *wanted) types() {
+	for i := range w.sources {
+		t := &w.tables[i]
+		for k, c := range w.sources[i] {
+			key := c.Role == schema.RoleID || c.Role == schema.RoleReference
+			for _, x := range t.Indexes {
+				key = key || slices.ContainsFunc(x.Keys, func(k Key) bool { return k.Column == c.Physical })
+			}
+			t.Columns[k].Declared = w.d.ColumnType(c, key)
+		}
+	}
+}
+
+// indexes gathers the indexes of one table from the entities that share it. A
+// unique value of one entity must not bind the others.
+func (w *wanted) indexes(entities []*schema.Entity) {
+	t := &w.tables[w.byName[entities[0].Collection]]
+	for _, e := range entities {
+		for _, x := range declared(e) {
+			if x.Unique && len(entities) > 1 {
+				if c := sqlgen.Discriminator(e); c != nil {
+					x.Where = append(x.Where, Condition{c.Physical, Equals, e.DiscriminatorValue})
+				}
+			}
+			w.add(t, x, e)
+		}
+	}
+}
+
+func (w *wanted) add(t *Table, x Index, e *schema.Entity) {
+	for _, y := range t.Indexes {
+		if y.Same(x) {
+			return
+		}
+	}
+	for _, y := range t.Indexes {
+		if y.Name == x.Name {
+			x.Name += "_" + e.Name
+			break
+		}
+	}
+	t.Indexes = append(t.Indexes, x)
+}
+
+// declared lists what one entity's indexes are: those of schemas.json, unique
+// fields, and every reference, by which deletes and populates look.
+func declared(e *schema.Entity) []Index {
+	var out []Index
+	var deleted []Condition
+	for _, c := range e.Columns {
+		if c.Role == schema.RoleDeletedAt {
+			deleted = []Condition{{Column: c.Physical, Op: IsNull}}
+		}
+	}
+	for _, c := range e.Columns {
+		switch {
+		case c.Role == schema.RoleID:
+		case c.Unique:
+			out = append(out, Index{Name: "uq_" + e.Collection + "_" + c.Physical,
+				Keys: []Key{{Column: c.Physical}}, Unique: true, Where: deleted})
+		case c.Role == schema.RoleReference:
+			out = append(out, Index{Name: "ix_" + e.Collection + "_" + c.Physical, Keys: []Key{{Column: c.Physical}}})
+		}
+	}
+	for _, ix := range e.Indexes {
+		x := Index{Name: ix.Name, Unique: ix.Unique}
+		text := false
+		for _, k := range ix.Keys {
+			text = text || k.Text
+			x.Keys = append(x.Keys, Key{Column: k.Column.Physical, Desc: k.Desc})
+			if ix.Sparse {
+				x.Where = append(x.Where, Condition{Column: k.Column.Physical, Op: IsNotNull})
+			}
+		}
+		if text || len(x.Keys) == 0 { // SQL has no text index that all engines know
+			continue
+		}
+		if ix.Unique {
+			x.Where = append(x.Where, deleted...)
+		}
+		out = append(out, x)
+	}
+	return out
+}
+
+func (w *wanted) junction(r *schema.Relation) {
+	if _, ok := w.byName[r.Through]; ok { // the other direction, or an entity's own table
+		return
+	}
+	w.byName[r.Through] = len(w.tables)
+	ref := w.d.ColumnType(r.Owner.Columns[0], true)
+	w.tables = append(w.tables, Table{
+		Name: r.Through,
+		Columns: []Column{
+			{Name: r.OwnerKey, Declared: ref, Type: schema.String, NotNull: true},
+			{Name: r.TargetKey, Declared: ref, Type: schema.String, NotNull: true},
+		},
+		PrimaryKey: []string{r.OwnerKey, r.TargetKey},
+		Indexes: []Index{{Name: "ix_" + r.Through + "_" + r.TargetKey,
+			Keys: []Key{{Column: r.TargetKey}, {Column: r.OwnerKey}}}},
+	})
+}

@@ -1,0 +1,159 @@
+package sqlgen
+
+import (
+	"strconv"
+
+	"github.com/octomesh/octomesh/pkg/query"
+	"github.com/octomesh/octomesh/pkg/schema"
+)
+
+// Dialect is what makes the engine speak one database's SQL. It is read-only
+// once a Generator has it.
+type Dialect struct {
+	// Name as mesh and documents know the database: sqlite, postgres, …
+	Name string
+	// QuoteOpen and QuoteClose surround an identifier; QuoteClose is doubled
+	// inside.
+	QuoteOpen, QuoteClose byte
+	// Placeholder appends the n-th placeholder, n counting from 1.
+	Placeholder func(dst []byte, n int) []byte
+	// ColumnType is the declared type of a stored column. key tells that the
+	// column is part of a key or an index, which some engines can't do with
+	// unbounded text.
+	ColumnType func(c *schema.Column, key bool) string
+	// Types are the declared types of the tables that every project has.
+	Types SystemTypes
+	// NotEqual is how "differs, null included" is written.
+	NotEqual NotEqual
+	// Nulls is how null is made the lowest value of an order.
+	Nulls Nulls
+	// Collate is put behind a column wherever it is compared or ordered, for
+	// columns whose own collation is not the language's order. May be nil.
+	Collate func(c *schema.Column) string
+	// NoLimit is the LIMIT of a statement that only skips.
+	NoLimit string
+	// Fetch pages with OFFSET … ROWS FETCH NEXT … ROWS ONLY instead of LIMIT.
+	Fetch bool
+	// IgnorePrefix and IgnoreSuffix make an INSERT pass over a row that is
+	// there already.
+	IgnorePrefix, IgnoreSuffix string
+	// ForUpdate is put behind the load of a row that will be changed.
+	ForUpdate string
+	// Match writes a text test on an operand; see Match.
+	Match func(b *Builder, m Match)
+	// Aggregate writes an accumulator over an operand. Nil, or a false reply,
+	// leaves it to the engine's own SUM, AVG, MIN and MAX.
+	Aggregate func(b *Builder, op query.AccumulatorOp, c *schema.Column, operand func()) bool
+	// Float is what a CAST to float64 names.
+	Float string
+}
+
+// SystemTypes are the declared types of the columns of _octo_changes and its
+// sisters.
+type SystemTypes struct {
+	Text  string // unbounded
+	Key   string // bounded text that an index takes: 128 code points and more
+	Int   string // 64 bits
+	Bytes string
+}
+
+// NotEqual is a way to write an inequality that null fulfils.
+type NotEqual uint8
+
+// The ways.
+const (
+	NotEqualOr       NotEqual = iota // (a <> ? OR a IS NULL)
+	NotEqualIsNot                    // a IS NOT ?
+	NotEqualDistinct                 // a IS DISTINCT FROM ?
+)
+
+// Nulls is a way to make null the lowest value of an order.
+type Nulls uint8
+
+// The ways.
+const (
+	NullsCase  Nulls = iota // a sort key of its own: CASE WHEN a IS NULL …
+	NullsLow                // the engine does so by itself
+	NullsSpell              // NULLS FIRST, NULLS LAST
+)
+
+// MatchKind is the form of a text test.
+type MatchKind byte
+
+// The text tests that a Dialect writes. Text compares by code point.
+const (
+	MatchInfix  MatchKind = '~' // holds Text
+	MatchSuffix MatchKind = '$' // ends with Text, which is not empty
+	MatchFold   MatchKind = 'f' // lower-cased, holds Text, which is lower-cased
+	MatchRegex  MatchKind = 'r' // matches Pattern
+)
+
+// Match is a text test on a column. The dialect writes a condition that is true
+// exactly if the column's text passes; for null it may be false or NULL.
+type Match struct {
+	Kind    MatchKind
+	Operand func() // writes the column
+	Text    string
+	Pattern *query.Pattern
+	// Negate asks for the opposite; the engine takes care of null itself.
+	Negate bool
+}
+
+// DollarPlaceholder writes $1, $2, ….
+func DollarPlaceholder(dst []byte, n int) []byte {
+	return strconv.AppendInt(append(dst, '$'), int64(n), 10)
+}
+
+// MarkPlaceholder writes ?.
+func MarkPlaceholder(dst []byte, _ int) []byte { return append(dst, '?') }
+
+// AppendIdent appends a quoted identifier. NUL bytes, which no engine takes,
+// are left out.
+func (d *Dialect) AppendIdent(dst []byte, name string) []byte {
+	dst = append(dst, d.QuoteOpen)
+	for i := 0; i < len(name); i++ {
+		switch c := name[i]; c {
+		case 0:
+		case d.QuoteClose:
+			dst = append(dst, c, c)
+		default:
+			dst = append(dst, c)
+		}
+	}
+	return append(dst, d.QuoteClose)
+}
+
+// Ident is AppendIdent as a string.
+func (d *Dialect) Ident(name string) string { return string(d.AppendIdent(nil, name)) }
+
+// AppendLiteral appends a text literal, for DDL alone: everywhere else values
+// are bound.
+func (d *Dialect) AppendLiteral(dst []byte, text string) []byte {
+	dst = append(dst, '\'')
+	for i := 0; i < len(text); i++ {
+		if text[i] == '\'' {
+			dst = append(dst, '\'')
+		}
+		dst = append(dst, text[i])
+	}
+	return append(dst, '\'')
+}
+
+// KindOf is the kind of the values of a type.
+func KindOf(t schema.Type) schema.Kind {
+	switch t {
+	case schema.Boolean:
+		return schema.KindBool
+	case schema.Integer:
+		return schema.KindInt
+	case schema.Number, schema.Float:
+		return schema.KindFloat
+	case schema.Decimal:
+		return schema.KindDecimal
+	case schema.Date:
+		return schema.KindTime
+	case schema.JSON, schema.Array:
+		return schema.KindJSON
+	}
+	return schema.KindText
+}

@@ -1,0 +1,143 @@
+package sqlgen
+
+import (
+	"encoding/binary"
+
+	"github.com/octomesh/octomesh/pkg/schema"
+)
+
+// Load compiles the read of a whole row by its id; the caller binds the id.
+func (g *Generator) Load(e *schema.Entity, a *Args) *Plan {
+	a.key = appendEntity(a.key[:0], 'G', e)
+	return g.run(a, e, e.Columns, true, func(b *Builder) {
+		b.Write("SELECT ")
+		b.columns(e.Columns)
+		b.from(e)
+		b.byID(e)
+		b.Write(b.d.ForUpdate)
+	})
+}
+
+// byID writes the condition of one record. Entities that share a table are told
+// apart, so that no id reaches a record of another entity.
+func (b *Builder) byID(e *schema.Entity) {
+	b.Write(" WHERE ")
+	b.ident(e.Columns[0].Physical)
+	b.Write(" = ")
+	b.place()
+	if c := Discriminator(e); c != nil {
+		b.Write(" AND ")
+		b.ident(c.Physical)
+		b.Write(" = ")
+		if b.text {
+			b.sql = b.d.AppendLiteral(b.sql, e.DiscriminatorValue)
+		}
+	}
+}
+
+// Discriminator is the column that tells e's rows apart from those of other
+// entities in its table; nil if the table is e's own.
+func Discriminator(e *schema.Entity) *schema.Column {
+	if e.Discriminator == "" || e.DiscriminatorValue == "" {
+		return nil
+	}
+	return e.Column(e.Discriminator)
+}
+
+// Insert compiles the insert of a whole row and gathers its values.
+func (g *Generator) Insert(e *schema.Entity, row schema.Row, a *Args) *Plan {
+	a.key = appendEntity(a.key[:0], 'I', e)
+	disc := Discriminator(e)
+	return g.run(a, e, nil, true, func(b *Builder) {
+		b.Write("INSERT INTO ")
+		b.ident(e.Collection)
+		b.Write(" (")
+		b.columns(e.Columns)
+		b.Write(") VALUES (")
+		for i, c := range e.Columns {
+			if i > 0 {
+				b.Write(", ")
+			}
+			if c == disc {
+				b.Arg(schema.TextOf(e.DiscriminatorValue))
+			} else {
+				b.Arg(row[i])
+			}
+		}
+		b.Write(")")
+	})
+}
+
+// Update compiles the change of some columns of a row and gathers their values
+// and the id. set must not be empty.
+func (g *Generator) Update(e *schema.Entity, row schema.Row, set []*schema.Column, a *Args) *Plan {
+	a.key = appendEntity(a.key[:0], 'U', e)
+	for _, c := range set {
+		a.key = appendColumn(a.key, e, c)
+	}
+	return g.run(a, e, nil, true, func(b *Builder) {
+		b.Write("UPDATE ")
+		b.ident(e.Collection)
+		b.Write(" SET ")
+		for i, c := range set {
+			if i > 0 {
+				b.Write(", ")
+			}
+			b.ident(c.Physical)
+			b.Write(" = ")
+			b.Arg(row[c.Index])
+		}
+		b.byID(e)
+		b.args.Values = append(b.args.Values, row[0])
+	})
+}
+
+// Delete compiles the removal of a row by its id; the caller binds the id.
+func (g *Generator) Delete(e *schema.Entity, a *Args) *Plan {
+	a.key = appendEntity(a.key[:0], 'D', e)
+	return g.run(a, e, nil, true, func(b *Builder) {
+		b.Write("DELETE")
+		b.from(e)
+		b.byID(e)
+	})
+}
+
+// Link compiles the insert of one link that may be there already; the caller
+// binds owner and target.
+func (g *Generator) Link(r *schema.Relation, a *Args) *Plan {
+	a.key = appendRelation(a.key[:0], '+', r)
+	return g.run(a, r.Owner, nil, true, func(b *Builder) {
+		b.Write("INSERT ")
+		b.Write(b.d.IgnorePrefix)
+		b.Write("INTO ")
+		b.ident(r.Through)
+		b.Write(" (")
+		b.ident(r.OwnerKey)
+		b.Write(", ")
+		b.ident(r.TargetKey)
+		b.Write(") VALUES (")
+		b.place()
+		b.Write(", ")
+		b.place()
+		b.Write(")")
+		b.Write(b.d.IgnoreSuffix)
+	})
+}
+
+// Unlink compiles the removal of n links of one owner; the caller binds the
+// owner, then the targets, padded to Plan.Params with the last one.
+func (g *Generator) Unlink(r *schema.Relation, n int, a *Args) *Plan {
+	a.key = appendRelation(a.key[:0], '-', r)
+	a.key = binary.AppendUvarint(a.key, uint64(Padded(n)))
+	return g.run(a, r.Owner, nil, true, func(b *Builder) {
+		b.Write("DELETE FROM ")
+		b.ident(r.Through)
+		b.Write(" WHERE ")
+		b.ident(r.OwnerKey)
+		b.Write(" = ")
+		b.place()
+		b.Write(" AND ")
+		b.ident(r.TargetKey)
+		b.places(Padded(n))
+	})
+}

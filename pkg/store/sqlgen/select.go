@@ -1,0 +1,205 @@
+package sqlgen
+
+import (
+	"encoding/binary"
+
+	"github.com/octomesh/octomesh/pkg/query"
+	"github.com/octomesh/octomesh/pkg/schema"
+)
+
+// Generator compiles for one dialect and keeps what it compiled. It is safe for
+// concurrent use.
+type Generator struct {
+	d     *Dialect
+	cache cache
+}
+
+// New returns a Generator that keeps at most plans statements.
+func New(d *Dialect, plans int) *Generator {
+	g := &Generator{d: d}
+	g.cache.init(max(plans, 1))
+	return g
+}
+
+// Dialect returns the generator's dialect.
+func (g *Generator) Dialect() *Dialect { return g.d }
+
+// run returns the plan of the key in a, compiled by write if need be; either
+// way a holds the values afterwards.
+func (g *Generator) run(a *Args, e *schema.Entity, columns []*schema.Column, point bool, write func(*Builder)) *Plan {
+	a.Reset()
+	if p := g.cache.get(a.key); p != nil {
+		write(a.builder(g.d, false))
+		return p
+	}
+	b := a.builder(g.d, true)
+	write(b)
+	p := &Plan{SQL: string(b.sql), Columns: columns, Params: b.n, Point: point, entity: e}
+	p.Kinds = make([]schema.Kind, len(columns))
+	for i, c := range columns {
+		p.Kinds[i] = KindOf(c.Type)
+	}
+	return g.cache.put(a.key, p)
+}
+
+// Select compiles a read. Its result columns are the projection's.
+func (g *Generator) Select(q *query.Select, a *Args) *Plan {
+	a.key = appendEntity(a.key[:0], 'S', q.Entity)
+	a.key = appendText(a.key, q.Projection.Key)
+	a.key = appendOrder(a.key, q.Entity, q.Sort)
+	a.key = appendFlag(appendFlag(a.key, q.Limit > 0), q.Skip > 0)
+	a.key = appendExpr(a.key, q.Entity, q.Where)
+	return g.run(a, q.Entity, q.Projection.Columns, Pinned(q.Where), func(b *Builder) { b.selection(q) })
+}
+
+func (b *Builder) selection(q *query.Select) {
+	b.Write("SELECT ")
+	b.columns(q.Projection.Columns)
+	b.from(q.Entity)
+	b.filter(q.Where)
+	b.order(q.Sort)
+	b.page(q.Limit, q.Skip)
+}
+
+func (b *Builder) columns(columns []*schema.Column) {
+	for i, c := range columns {
+		if i > 0 {
+			b.Write(", ")
+		}
+		b.column(c)
+	}
+	if len(columns) == 0 { // a row for each record, with nothing in it
+		b.Write("1")
+	}
+}
+
+func (b *Builder) from(e *schema.Entity) {
+	b.Write(" FROM ")
+	b.ident(e.Collection)
+}
+
+func (b *Builder) filter(e query.Expr) {
+	if e == nil || trivial(e) {
+		return
+	}
+	b.Write(" WHERE ")
+	if and, ok := e.(query.And); ok { // without needless parentheses
+		for i, m := range and {
+			if i > 0 {
+				b.Write(" AND ")
+			}
+			b.where(m, false)
+		}
+		return
+	}
+	b.where(e, false)
+}
+
+// trivial reports whether e holds for every row by its form.
+func trivial(e query.Expr) bool {
+	switch e := e.(type) {
+	case query.And:
+		return len(e) == 0
+	case query.Const:
+		return bool(e)
+	}
+	return false
+}
+
+// Pinned reports whether e names the ids of the rows that it can be true for.
+func Pinned(e query.Expr) bool {
+	switch e := e.(type) {
+	case query.Compare:
+		return e.Column.Role == schema.RoleID && e.Op == query.Eq
+	case query.In:
+		return e.Column.Role == schema.RoleID && !e.Negate
+	case query.And:
+		for _, m := range e {
+			if Pinned(m) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (b *Builder) order(order []query.Order) {
+	for i, o := range order {
+		if i == 0 {
+			b.Write(" ORDER BY ")
+		} else {
+			b.Write(", ")
+		}
+		if b.text {
+			b.sortKey(func() { b.operand(o.Column) }, o.Desc, b.scope == nil && neverNull(o.Column))
+		}
+	}
+}
+
+var countColumns = []*schema.Column{{Name: "count", Type: schema.Integer}}
+
+// Count compiles the number of records of a read. Limit and skip count, order
+// does not.
+func (g *Generator) Count(q *query.Select, a *Args) *Plan {
+	a.key = appendEntity(a.key[:0], 'C', q.Entity)
+	a.key = appendFlag(appendFlag(a.key, q.Limit > 0), q.Skip > 0)
+	a.key = appendExpr(a.key, q.Entity, q.Where)
+	return g.run(a, q.Entity, countColumns, Pinned(q.Where), func(b *Builder) { b.count(q) })
+}
+
+func (b *Builder) count(q *query.Select) {
+	b.Write("SELECT COUNT(*)")
+	if q.Limit == 0 && q.Skip == 0 {
+		b.from(q.Entity)
+		b.filter(q.Where)
+		return
+	}
+	b.Write(" FROM (SELECT 1 AS ")
+	b.ident("one")
+	b.from(q.Entity)
+	b.filter(q.Where)
+	b.page(q.Limit, q.Skip)
+	b.Write(") AS ")
+	b.ident("page")
+}
+
+// Links compiles the read of a relation's links for n owners (with reverse,
+// targets); the caller binds the ids, padded to Plan.Params with the last one.
+func (g *Generator) Links(r *schema.Relation, n int, reverse bool, a *Args) *Plan {
+	a.key = appendRelation(a.key[:0], 'L', r)
+	a.key = appendFlag(binary.AppendUvarint(a.key, uint64(Padded(n))), reverse)
+	given := r.OwnerKey
+	if reverse {
+		given = r.TargetKey
+	}
+	return g.run(a, r.Owner, nil, true, func(b *Builder) {
+		b.Write("SELECT ")
+		b.ident(r.OwnerKey)
+		b.Write(", ")
+		b.ident(r.TargetKey)
+		b.Write(" FROM ")
+		b.ident(r.Through)
+		b.Write(" WHERE ")
+		b.ident(given)
+		b.places(Padded(n))
+		b.Write(" ORDER BY ")
+		b.ident(r.OwnerKey)
+		b.Write(", ")
+		b.ident(r.TargetKey)
+	})
+}
+
+func (b *Builder) places(n int) {
+	b.Write(" IN (")
+	for i := range n {
+		if i > 0 {
+			b.Write(", ")
+		}
+		b.place()
+	}
+	b.Write(")")
+}
+
+func appendRelation(dst []byte, op byte, r *schema.Relation) []byte {
+	return appendText(appendEntity(dst, op, r.Owner), r.Name)
+}

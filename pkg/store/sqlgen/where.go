@@ -1,0 +1,356 @@
+package sqlgen
+
+import (
+	"math/bits"
+	"strings"
+
+	"github.com/octomesh/octomesh/pkg/query"
+	"github.com/octomesh/octomesh/pkg/schema"
+)
+
+// where writes a condition that is true exactly if e is (or, with neg, is not);
+// otherwise it is false or NULL.
+func (b *Builder) where(e query.Expr, neg bool) {
+	switch e := e.(type) {
+	case query.And:
+		b.list(e, neg, !neg)
+	case query.Or:
+		b.list(e, neg, neg)
+	case query.Not:
+		b.where(e.X, !neg)
+	case query.Const:
+		b.truth(bool(e) != neg)
+	case query.Compare:
+		b.compare(e, neg)
+	case query.In:
+		b.in(e, e.Negate != neg)
+	case query.Contains:
+		b.contains(e, neg)
+	case query.Regex:
+		b.regex(e, neg)
+	case nil:
+		b.truth(!neg)
+	default:
+		b.truth(neg) // no node of the language: nothing matches
+	}
+}
+
+func (b *Builder) truth(t bool) {
+	if t {
+		b.Write("1=1")
+	} else {
+		b.Write("1=0")
+	}
+}
+
+func (b *Builder) list(members []query.Expr, neg, and bool) {
+	switch len(members) {
+	case 0:
+		b.truth(and)
+		return
+	case 1:
+		b.where(members[0], neg)
+		return
+	}
+	b.Write("(")
+	for i, m := range members {
+		switch {
+		case i > 0 && and:
+			b.Write(" AND ")
+		case i > 0:
+			b.Write(" OR ")
+		}
+		b.where(m, neg)
+	}
+	b.Write(")")
+}
+
+var opposite = [...]query.CompareOp{
+	query.Eq: query.Ne, query.Ne: query.Eq,
+	query.Lt: query.Gte, query.Gte: query.Lt,
+	query.Gt: query.Lte, query.Lte: query.Gt,
+}
+
+var operators = [...]string{
+	query.Eq: " = ", query.Ne: " <> ",
+	query.Lt: " < ", query.Lte: " <= ", query.Gt: " > ", query.Gte: " >= ",
+}
+
+func (b *Builder) compare(e query.Compare, neg bool) {
+	op := e.Op
+	ordered := op != query.Eq && op != query.Ne
+	if neg {
+		op = opposite[op]
+	}
+	if e.Value.IsNull() {
+		switch {
+		case ordered: // a comparison with null is false
+			b.truth(neg)
+		case op == query.Eq:
+			b.column(e.Column)
+			b.Write(" IS NULL")
+		default:
+			b.column(e.Column)
+			b.Write(" IS NOT NULL")
+		}
+		return
+	}
+	switch {
+	case op == query.Ne && b.d.NotEqual != NotEqualOr && !neverNull(e.Column):
+		b.operand(e.Column)
+		if b.d.NotEqual == NotEqualIsNot {
+			b.Write(" IS NOT ")
+		} else {
+			b.Write(" IS DISTINCT FROM ")
+		}
+		b.Arg(e.Value)
+		return
+	case (op == query.Ne || ordered && neg) && !neverNull(e.Column):
+		b.Write("(")
+		b.operand(e.Column)
+		b.Write(operators[op])
+		b.Arg(e.Value)
+		b.orNull(e.Column)
+		return
+	}
+	b.operand(e.Column)
+	b.Write(operators[op])
+	b.Arg(e.Value)
+}
+
+func (b *Builder) orNull(c *schema.Column) {
+	b.Write(" OR ")
+	b.column(c)
+	b.Write(" IS NULL)")
+}
+
+// in writes IN, or NOT IN when neg. Its list is padded to a power of two with
+// its last value, so that a few statements serve all lengths.
+func (b *Builder) in(e query.In, neg bool) {
+	null, n := nulls(e.Values)
+	switch {
+	case n == 0 && null != neg: // {null} is null; not {} is everything
+		if !null {
+			b.truth(true)
+			return
+		}
+		b.column(e.Column)
+		b.Write(" IS NULL")
+		return
+	case n == 0 && !null:
+		b.truth(false)
+		return
+	case n == 0:
+		b.column(e.Column)
+		b.Write(" IS NOT NULL")
+		return
+	}
+	orNull := null != neg && !neverNull(e.Column)
+	if orNull {
+		b.Write("(")
+	}
+	b.operand(e.Column)
+	if neg {
+		b.Write(" NOT IN (")
+	} else {
+		b.Write(" IN (")
+	}
+	b.values(e.Values, n)
+	b.Write(")")
+	if orNull {
+		b.orNull(e.Column)
+	}
+}
+
+func (b *Builder) values(values []schema.Value, n int) {
+	var last schema.Value
+	i, padded := 0, Padded(n)
+	for _, v := range values {
+		if v.IsNull() {
+			continue
+		}
+		if i > 0 {
+			b.Write(", ")
+		}
+		b.Arg(v)
+		last = v
+		i++
+	}
+	for ; i < padded; i++ {
+		b.Write(", ")
+		b.Arg(last)
+	}
+}
+
+func nulls(values []schema.Value) (null bool, others int) {
+	for _, v := range values {
+		if v.IsNull() {
+			null = true
+		} else {
+			others++
+		}
+	}
+	return null, others
+}
+
+// Padded is the length to which a list of n values is padded.
+func Padded(n int) int {
+	if n <= 1 {
+		return n
+	}
+	return 1 << bits.Len(uint(n-1))
+}
+
+func (b *Builder) contains(e query.Contains, neg bool) {
+	if len(e.Columns) == 0 {
+		b.truth(neg)
+		return
+	}
+	many := len(e.Columns) > 1
+	if many {
+		b.Write("(")
+	}
+	for i, c := range e.Columns {
+		switch {
+		case i > 0 && neg:
+			b.Write(" AND ")
+		case i > 0:
+			b.Write(" OR ")
+		}
+		b.match(c, MatchFold, e.Needle, nil, neg)
+	}
+	if many {
+		b.Write(")")
+	}
+}
+
+// match writes a text test, or with neg its opposite, which null passes.
+func (b *Builder) match(c *schema.Column, kind MatchKind, text string, p *query.Pattern, neg bool) {
+	orNull := neg && !neverNull(c)
+	if orNull {
+		b.Write("(")
+	}
+	b.d.Match(b, Match{Kind: kind, Operand: func() { b.column(c) }, Text: text, Pattern: p, Negate: neg})
+	if orNull {
+		b.orNull(c)
+	}
+}
+
+func (b *Builder) regex(e query.Regex, neg bool) {
+	form := classify(e.Pattern)
+	switch form.kind {
+	case formAny: // every text matches
+		b.column(e.Column)
+		if neg {
+			b.Write(" IS NULL")
+		} else {
+			b.Write(" IS NOT NULL")
+		}
+	case formEqual:
+		b.compare(query.Compare{Column: e.Column, Op: query.Eq, Value: schema.TextOf(form.text)}, neg)
+	case formPrefix:
+		b.prefix(e.Column, form.text, neg)
+	default:
+		b.match(e.Column, MatchKind(form.kind), form.text, e.Pattern, neg)
+	}
+}
+
+// prefix writes "starts with" as a range, which an index can serve.
+func (b *Builder) prefix(c *schema.Column, text string, neg bool) {
+	after, bounded := successor(text)
+	b.Write("(")
+	b.operand(c)
+	if neg {
+		b.Write(" < ")
+	} else {
+		b.Write(" >= ")
+	}
+	b.Arg(schema.TextOf(text))
+	if bounded {
+		if neg {
+			b.Write(" OR ")
+		} else {
+			b.Write(" AND ")
+		}
+		b.operand(c)
+		if neg {
+			b.Write(" >= ")
+		} else {
+			b.Write(" < ")
+		}
+		b.Arg(schema.TextOf(after))
+	}
+	if neg && !neverNull(c) {
+		b.orNull(c)
+		return
+	}
+	b.Write(")")
+}
+
+// successor is the lowest text above every text that starts with prefix; false
+// if there is none.
+func successor(prefix string) (string, bool) {
+	r := []rune(prefix)
+	for i := len(r) - 1; i >= 0; i-- {
+		switch {
+		case r[i] == 0x10FFFF:
+			continue
+		case r[i] == 0xD7FF: // the surrogates are no text
+			r[i] = 0xE000
+		default:
+			r[i]++
+		}
+		return string(r[:i+1]), true
+	}
+	return "", false
+}
+
+const (
+	formAny    = 'a'
+	formEqual  = '='
+	formPrefix = '^'
+	formLast   = '!' // a prefix without a text above it
+)
+
+type form struct {
+	kind byte
+	text string
+}
+
+// classify finds the plainest form that says the same as a pattern.
+func classify(p *query.Pattern) form {
+	if p == nil || !p.Portable {
+		return form{kind: byte(MatchRegex)}
+	}
+	var text strings.Builder
+	atoms := p.Atoms
+	// a free .* at an end that is not anchored says nothing
+	for len(atoms) > 0 && !p.AtEnd && atoms[len(atoms)-1].Kind == query.AtomStar {
+		atoms = atoms[:len(atoms)-1]
+	}
+	for len(atoms) > 0 && !p.AtStart && atoms[0].Kind == query.AtomStar {
+		atoms = atoms[1:]
+	}
+	for _, a := range atoms {
+		if a.Kind != query.AtomLiteral {
+			return form{kind: byte(MatchRegex)}
+		}
+		text.WriteString(a.Text)
+	}
+	s := text.String()
+	switch {
+	case s == "" && !(p.AtStart && p.AtEnd):
+		return form{kind: formAny}
+	case p.Fold && s != "" && !p.AtStart && !p.AtEnd:
+		return form{byte(MatchFold), fold(s)}
+	case p.Fold && s != "":
+		return form{kind: byte(MatchRegex)}
+	case p.AtStart && p.AtEnd:
+		return form{formEqual, s}
+	case p.AtStart:
+		return form{formPrefix, s}
+	case p.AtEnd:
+		return form{byte(MatchSuffix), s}
+	}
+	return form{byte(MatchInfix), s}
+}

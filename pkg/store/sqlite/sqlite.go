@@ -1,0 +1,265 @@
+package sqlite
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"sync/atomic"
+
+	"github.com/octomesh/octomesh/pkg/fault"
+	"github.com/octomesh/octomesh/pkg/mesh"
+	"github.com/octomesh/octomesh/pkg/query"
+	"github.com/octomesh/octomesh/pkg/schema"
+	"github.com/octomesh/octomesh/pkg/store/driver"
+	"github.com/octomesh/octomesh/pkg/store/sqlgen"
+)
+
+// What Options.Sync may be.
+const (
+	SyncFull   = "full"   // a commit survives a loss of power
+	SyncNormal = "normal" // a commit survives the death of the process
+)
+
+// Options are the settings of Open. The zero value is ready for use.
+type Options struct {
+	Sync     string          // SyncFull (default) or SyncNormal
+	Strategy driver.Strategy // default driver.Update
+	// Readers is how many connections serve short reads, and half as many
+	// (at least 2) long ones; opened when first needed. Default: twice the
+	// cores, 4 to 8.
+	Readers int
+}
+
+// DB is a project's SQLite file. It implements driver.Conn.
+type DB struct {
+	path     string
+	sync     string
+	strategy driver.Strategy
+	dialect  *sqlgen.Dialect
+	gen      *sqlgen.Generator
+	log      *sqlgen.Log
+	unlock   func()
+
+	catalog   atomic.Pointer[schema.Catalog]
+	epoch     atomic.Pointer[string]
+	committed atomic.Int64
+
+	writer *writer
+	short  pool // reads of a page or less
+	long   pool // reads without a bound, which a slow reader may hold for long
+
+	closing   chan struct{}
+	closeOnce sync.Once
+	closeErr  error
+}
+
+var _ driver.Conn = (*DB)(nil)
+
+var errLocked = fault.New(fault.DBNotConnected, "another process serves this SQLite file; stop it, or let this one use another file (a SQLite project belongs to one process)")
+
+// plansKept bounds the compiled statements of a database.
+const plansKept = 1024
+
+// Open opens, and if need be makes, the database at path, takes the lock beside
+// it and brings its tables in line with the catalog. Errors: DB_NOT_CONNECTED
+// when the file can't be opened or another process serves it, CONFLICT when the
+// tables do not fit, INVALID_REQUEST for bad options.
+func Open(ctx context.Context, path string, cat *schema.Catalog, o Options) (driver.Conn, error) {
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	path, err := filepath.Abs(path)
+	if err == nil {
+		err = os.MkdirAll(filepath.Dir(path), 0o750)
+	}
+	if err != nil {
+		return nil, fault.Wrap(err, fault.DBNotConnected, "the folder of the database can't be made; check its path and rights")
+	}
+	unlock, err := acquire(path + ".lock")
+	if err != nil {
+		if err == errLocked {
+			return nil, errLocked
+		}
+		return nil, fault.Wrap(err, fault.DBNotConnected, "the lock file beside the database can't be made; check the rights of its folder")
+	}
+	db := &DB{path: path, sync: o.Sync, strategy: o.Strategy, dialect: Dialect(), unlock: unlock, closing: make(chan struct{})}
+	db.gen = sqlgen.New(db.dialect, plansKept)
+	db.log = sqlgen.NewLog(db.dialect)
+	session, err := db.connect(true)
+	if err != nil {
+		unlock()
+		return nil, err
+	}
+	if err := db.prepare(ctx, session, cat); err != nil {
+		session.close()
+		unlock()
+		return nil, err
+	}
+	db.short.init(db, o.Readers)
+	db.long.init(db, max(2, o.Readers/2))
+	db.writer = newWriter(db, session)
+	return db, nil
+}
+
+func (o *Options) check() error {
+	switch o.Sync {
+	case "":
+		o.Sync = SyncFull
+	case SyncFull, SyncNormal:
+	default:
+		return fault.New(fault.InvalidRequest, "the SQLite sync setting is full or normal")
+	}
+	switch o.Strategy {
+	case "":
+		o.Strategy = driver.Update
+	case driver.Validate, driver.Update, driver.Create, driver.CreateDrop, driver.None:
+	default:
+		return fault.New(fault.InvalidRequest, "the schema strategy is validate, update, create, create-drop or none")
+	}
+	if o.Readers <= 0 {
+		o.Readers = min(max(2*runtime.GOMAXPROCS(0), 4), 8)
+	}
+	return nil
+}
+
+// Capabilities implements driver.Conn.
+func (db *DB) Capabilities() driver.Capabilities {
+	return driver.Capabilities{Dialect: db.dialect.Name, Transactions: true, Sync: db.sync, Exclusive: true, Evidence: "engine"}
+}
+
+// Epoch implements driver.Conn.
+func (db *DB) Epoch() string { return *db.epoch.Load() }
+
+// Committed implements driver.Conn.
+func (db *DB) Committed(context.Context) (int64, error) { return db.committed.Load(), nil }
+
+// Ping implements driver.Conn.
+func (db *DB) Ping(ctx context.Context) error {
+	_, err := db.Oldest(ctx)
+	return err
+}
+
+// Close waits for the writes and reads that have begun, refuses new ones and
+// closes the file.
+func (db *DB) Close() error {
+	db.closeOnce.Do(func() {
+		close(db.closing)
+		db.writer.stop()
+		db.short.close()
+		db.long.close()
+		s := db.writer.session
+		if db.strategy == driver.CreateDrop {
+			db.closeErr = db.drop(s, db.catalog.Load())
+		}
+		if err := s.close(); db.closeErr == nil {
+			db.closeErr = classify(err, nil)
+		}
+		db.unlock()
+	})
+	return db.closeErr
+}
+
+// longRead is the limit from which on a read counts as long.
+const longRead = 2000
+
+func (db *DB) borrow(ctx context.Context, limit int) (*session, *pool, error) {
+	p := &db.short
+	if limit == 0 || limit >= longRead {
+		p = &db.long
+	}
+	s, err := p.get(ctx)
+	return s, p, err
+}
+
+// Select implements driver.Reader.
+func (db *DB) Select(ctx context.Context, q *query.Select, each func(driver.Row) error) error {
+	limit := q.Limit
+	if limit == 0 && sqlgen.Pinned(q.Where) {
+		limit = 1
+	}
+	s, p, err := db.borrow(ctx, limit)
+	if err != nil {
+		return err
+	}
+	defer p.put(s)
+	return s.Select(ctx, q, each)
+}
+
+// Count implements driver.Reader.
+func (db *DB) Count(ctx context.Context, q *query.Select) (int64, error) {
+	s, p, err := db.borrow(ctx, 1)
+	if err != nil {
+		return 0, err
+	}
+	defer p.put(s)
+	return s.Count(ctx, q)
+}
+
+// Aggregate implements driver.Reader.
+func (db *DB) Aggregate(ctx context.Context, q *query.Aggregate, each func(driver.Row) error) error {
+	s, p, err := db.borrow(ctx, 1)
+	if err != nil {
+		return err
+	}
+	defer p.put(s)
+	return s.Aggregate(ctx, q, each)
+}
+
+// Links implements driver.Reader.
+func (db *DB) Links(ctx context.Context, r *schema.Relation, ids []string, reverse bool, each func(owner, target string) error) error {
+	s, p, err := db.borrow(ctx, 1)
+	if err != nil {
+		return err
+	}
+	defer p.put(s)
+	return s.Links(ctx, r, ids, reverse, each)
+}
+
+// Changes implements driver.Reader.
+func (db *DB) Changes(ctx context.Context, after int64, limit int, each func(*mesh.Change) error) error {
+	s, p, err := db.borrow(ctx, 1)
+	if err != nil {
+		return err
+	}
+	defer p.put(s)
+	return s.Changes(ctx, after, limit, each)
+}
+
+// Oldest implements driver.Reader.
+func (db *DB) Oldest(ctx context.Context) (int64, error) {
+	s, p, err := db.borrow(ctx, 1)
+	if err != nil {
+		return 0, err
+	}
+	defer p.put(s)
+	return s.Oldest(ctx)
+}
+
+// Snapshot implements driver.Conn.
+func (db *DB) Snapshot(ctx context.Context, fn func(driver.Reader) error) error {
+	s, p, err := db.borrow(ctx, 1)
+	if err != nil {
+		return err
+	}
+	defer p.put(s)
+	if err := s.run(uncancelled, begin, nil, nil); err != nil {
+		return err
+	}
+	defer s.run(uncancelled, rollback, nil, nil) // nothing was written
+	return fn(s)
+}
+
+var (
+	begin          = &sqlgen.Plan{SQL: "BEGIN", Point: true}
+	beginImmediate = &sqlgen.Plan{SQL: "BEGIN IMMEDIATE", Point: true}
+	commit         = &sqlgen.Plan{SQL: "COMMIT", Point: true}
+	rollback       = &sqlgen.Plan{SQL: "ROLLBACK", Point: true}
+	savepoint      = &sqlgen.Plan{SQL: "SAVEPOINT unit", Point: true}
+	rollbackTo     = &sqlgen.Plan{SQL: "ROLLBACK TO unit", Point: true}
+	releasePoint   = &sqlgen.Plan{SQL: "RELEASE unit", Point: true}
+)
