@@ -1,0 +1,146 @@
+package bus
+
+import (
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/nats-io/nats.go"
+
+	"github.com/octomesh/octomesh/pkg/bus/subject"
+	"github.com/octomesh/octomesh/pkg/fault"
+	"github.com/octomesh/octomesh/pkg/mesh"
+)
+
+// requestInfo is the header that the server writes into a request that came
+// over an account border, in exactly this case.
+const requestInfo = "Nats-Request-Info"
+
+// incoming reads who calls and with what header. Where the server says that a
+// native client calls, that is the whole identity: the header Octo is ignored,
+// and of the client's own headers a few that carry no identity are taken.
+//
+// A service of MESH could write the identity header itself. It could not send
+// the reply subject that the server gives a request at the border, so one is
+// believed only together with the other.
+func incoming(h nats.Header, reply, project string) (mesh.Header, time.Duration, error) {
+	crossed := strings.HasPrefix(reply, serviceReply)
+	for name, values := range h {
+		if len(values) > 1 && (name == HeaderName || name == requestInfo) ||
+			name != requestInfo && strings.EqualFold(name, requestInfo) ||
+			name != HeaderName && strings.EqualFold(name, HeaderName) && !crossed {
+			return mesh.Header{}, 0, fault.New(fault.Forbidden, "the headers that carry identity are written by the server alone")
+		}
+	}
+	info, native := h[requestInfo]
+	if native != crossed {
+		return mesh.Header{}, 0, fault.New(fault.Forbidden, "the headers that carry identity are written by the server alone")
+	}
+	if native {
+		return incomingNative(h, info[0], project)
+	}
+	if !strings.HasPrefix(reply, "_INBOX") {
+		return mesh.Header{}, 0, fault.New(fault.Forbidden, "a reply goes to an inbox only")
+	}
+	var out mesh.Header
+	var ttl time.Duration
+	if octo, ok := h[HeaderName]; ok {
+		var err error
+		if out, ttl, err = parseHeader(octo[0]); err != nil {
+			return mesh.Header{}, 0, err
+		}
+	}
+	if out.IdempotencyKey != "" && !visible(out.IdempotencyKey) {
+		return mesh.Header{}, 0, errBadKey
+	}
+	if out.RequestID == "" {
+		out.RequestID = newRequestID()
+	}
+	return out, ttl, nil
+}
+
+var errBadKey = fault.New(fault.InvalidRequest, "an idempotency key has 1 to 128 visible ASCII characters")
+
+func incomingNative(h nats.Header, info, project string) (mesh.Header, time.Duration, error) {
+	out := mesh.Header{Transport: "nats", Native: nativeUser(info)}
+	if out.Native == "" {
+		return mesh.Header{}, 0, fault.New(fault.Unauthorized, "the connection has no identity: connect with a key")
+	}
+	seen := make(map[string]bool, 4)
+	for name, values := range h {
+		lower := strings.ToLower(name)
+		switch lower {
+		case "x-request-id", "idempotency-key", "traceparent", "x-project":
+		default:
+			continue
+		}
+		if len(values) != 1 || seen[lower] {
+			return mesh.Header{}, 0, fault.New(fault.InvalidRequest, "the header %s was sent more than once", lower)
+		}
+		seen[lower] = true
+		v := values[0]
+		switch lower {
+		case "x-request-id":
+			if visible(v) {
+				out.RequestID = v
+			}
+		case "traceparent":
+			if len(v) == 55 && visible(v) {
+				out.TraceParent = v
+			}
+		case "idempotency-key":
+			if !visible(v) {
+				return mesh.Header{}, 0, errBadKey
+			}
+			out.IdempotencyKey = v
+		case "x-project":
+			if project != "" && v != project {
+				return mesh.Header{}, 0, fault.New(fault.Forbidden,
+					"the subject names another project than X-Project; the subject of a call in a named project is %s",
+					subject.Calls("<project>"))
+			}
+		}
+	}
+	if out.RequestID == "" {
+		out.RequestID = newRequestID()
+	}
+	return out, 0, nil
+}
+
+// nativeUser returns k:<key id>, u:<user id> or j:<issuer>:<subject>, or "".
+func nativeUser(info string) string {
+	var user string
+	var seen uint
+	p := scanner{s: info}
+	ok := p.object(func(name string) bool {
+		if name == "user" {
+			return p.once(&seen, 1) && p.text(&user)
+		}
+		return p.skip(0)
+	})
+	if !ok || !p.end() || len(user) < 3 || user[1] != ':' || strings.IndexByte("kuj", user[0]) < 0 {
+		return ""
+	}
+	return user
+}
+
+// visible reports whether s has 1 to 128 visible ASCII characters.
+func visible(s string) bool {
+	if len(s) == 0 || len(s) > 128 {
+		return false
+	}
+	for i := 0; i < len(s); i++ {
+		if s[i] <= ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
+}
+
+func newRequestID() string {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return ""
+	}
+	return id.String()
+}
