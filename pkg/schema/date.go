@@ -132,22 +132,23 @@ func civil(days int64) (year, month, day int) {
 	return year, month, day
 }
 
+// pairs are the two digits of 0 to 99: half of the divisions, and half of the
+// time, of writing digits one by one.
+const pairs = "00010203040506070809101112131415161718192021222324252627282930313233343536373839404142434445464748495" +
+	"051525354555657585960616263646566676869707172737475767778798081828384858687888990919293949596979899"
+
 // AppendTime appends an instant in TimeLayout, without quotes. One outside the
 // years 0001 to 9999, which no way in lets pass, is written as the nearest
 // inside.
 func AppendTime(dst []byte, ms int64) []byte {
-	ms = min(max(ms, minTime), maxTime)
-	days := ms / 86400000
-	rest := ms % 86400000
-	if rest < 0 {
-		days, rest = days-1, rest+86400000
-	}
-	year, month, day := civil(days)
-	sec, milli := int(rest)/1000, int(rest)%1000
-	h, m, s := sec/3600, sec/60%60, sec%60
+	since := uint64(min(max(ms, minTime), maxTime) - minTime)
+	rest := uint32(since % 86400000)
+	year, month, day := civil(int64(since/86400000) + minTime/86400000)
+	sec, milli := rest/1000, rest%1000
+	y1, y2, mo, d := year/100*2, year%100*2, month*2, day*2
+	h, m, s, ml := sec/3600*2, sec/60%60*2, sec%60*2, milli/10*2
 	return append(dst,
-		byte('0'+year/1000), byte('0'+year/100%10), byte('0'+year/10%10), byte('0'+year%10), '-',
-		byte('0'+month/10), byte('0'+month%10), '-', byte('0'+day/10), byte('0'+day%10), 'T',
-		byte('0'+h/10), byte('0'+h%10), ':', byte('0'+m/10), byte('0'+m%10), ':', byte('0'+s/10), byte('0'+s%10), '.',
-		byte('0'+milli/100), byte('0'+milli/10%10), byte('0'+milli%10), 'Z')
+		pairs[y1], pairs[y1+1], pairs[y2], pairs[y2+1], '-', pairs[mo], pairs[mo+1], '-', pairs[d], pairs[d+1], 'T',
+		pairs[h], pairs[h+1], ':', pairs[m], pairs[m+1], ':', pairs[s], pairs[s+1], '.',
+		pairs[ml], pairs[ml+1], byte('0'+milli%10), 'Z')
 }
