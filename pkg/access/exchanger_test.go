@@ -144,6 +144,7 @@ func TestRenewedAhead(t *testing.T) {
 	var offset atomic.Int64
 	clock := func() time.Time { return time.Now().Add(time.Duration(offset.Load())) }
 	x.now, v.now, s.now = clock, clock, clock
+	v.Heard(time.Now().Add(2 * MaxTTL))
 	c := Credential{Key: testKey}
 	_, first, err := x.Principal(t.Context(), c)
 	if err != nil {

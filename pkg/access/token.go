@@ -68,7 +68,12 @@ func (s *Signer) Public() string { return s.public }
 // with an Expires of its own gets no longer life than that. Errors: FORBIDDEN
 // when the principal's rights do not fit a token.
 func (s *Signer) Sign(p *mesh.Principal, ttl time.Duration) (string, error) {
-	now := s.now()
+	return s.SignAsOf(p, s.now(), ttl)
+}
+
+// SignAsOf is Sign for rights that were looked up at a time: a revocation that
+// comes between the look-up and the signature must hit the token.
+func (s *Signer) SignAsOf(p *mesh.Principal, now time.Time, ttl time.Duration) (string, error) {
 	end := now.Add(min(ttl, MaxTTL))
 	if !p.Expires.IsZero() && p.Expires.Before(end) {
 		end = p.Expires

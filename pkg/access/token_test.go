@@ -39,7 +39,7 @@ func newVerifier(t testing.TB, s *Signer) *Verifier {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v.Hearing(true)
+	v.Heard(time.Now())
 	return v
 }
 
@@ -149,6 +149,7 @@ func TestExpiryAllowsSmallSkew(t *testing.T) {
 	v := newVerifier(t, s)
 	clock := time.Now()
 	v.now = func() time.Time { return clock }
+	v.Heard(clock.Add(2 * MaxTTL))
 	token := mustSign(t, s, reader("k:abc"))
 	for _, cached := range []bool{false, true} {
 		clock = time.Now().Add(MaxTTL + skew/2)
@@ -209,20 +210,16 @@ func TestDeafVerifierTrustsNobody(t *testing.T) {
 	token := mustSign(t, s, reader("k:abc"))
 	_, err = v.Verify(token)
 	wantCode(t, err, fault.Unavailable)
-	v.Hearing(false) // nothing was ever loaded: no grace
-	_, err = v.Verify(token)
-	wantCode(t, err, fault.Unavailable)
-	v.Hearing(true)
+	v.Heard(clock)
 	if _, err = v.Verify(token); err != nil {
 		t.Fatal(err)
 	}
-	v.Hearing(false)
-	clock = clock.Add(20 * time.Second)
-	v.Hearing(false) // repeated: the first one counts
+	clock = clock.Add(29 * time.Second)
+	v.Heard(clock.Add(-time.Hour)) // older news changes nothing
 	if _, err = v.Verify(token); err != nil {
 		t.Fatal(err)
 	}
-	clock = clock.Add(11 * time.Second)
+	clock = clock.Add(2 * time.Second)
 	_, err = v.Verify(token)
 	wantCode(t, err, fault.Unavailable)
 	if v.Trusted() {

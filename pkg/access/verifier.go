@@ -32,10 +32,10 @@ const (
 // concurrent use.
 //
 // A new Verifier trusts nobody: it needs the issuer's keys (Trust) and a watch
-// on revocations (Hearing).
+// on revocations (Heard).
 type Verifier struct {
 	trusted atomic.Pointer[[]ed25519.PublicKey]
-	deaf    atomic.Int64 // unix ns since when revocations are not heard of; 0 = hearing, -1 = never heard
+	heard   atomic.Int64 // unix ns of the last contact with the revocations; 0 = never
 	now     func() time.Time
 
 	tokens *generations[string, *verified]
@@ -61,7 +61,6 @@ func NewVerifier(keys ...string) (*Verifier, error) {
 		revoked:  map[string]int64{},
 		listener: map[int]func(string){},
 	}
-	v.deaf.Store(-1)
 	return v, v.Trust(keys...)
 }
 
@@ -86,24 +85,23 @@ func (v *Verifier) Trust(keys ...string) error {
 	return nil
 }
 
-// Hearing tells whether revocations arrive: true once all that exist have been
-// loaded and new ones are watched, false when the watch is cut off.
-func (v *Verifier) Hearing(ok bool) {
-	if ok {
-		v.deaf.Store(0)
-		return
+// Heard tells when the watch on revocations last was in contact, once all that
+// exist have been loaded. Somebody has to go on telling: a Verifier that has not
+// heard for 30 s trusts nobody.
+func (v *Verifier) Heard(at time.Time) {
+	ns := at.UnixNano()
+	for old := v.heard.Load(); ns > old; old = v.heard.Load() {
+		if v.heard.CompareAndSwap(old, ns) {
+			return
+		}
 	}
-	v.deaf.CompareAndSwap(0, v.now().UnixNano())
 }
 
 // Trusted reports whether tokens can be believed: revocations have been loaded,
 // and the watch has not been cut off for more than 30 s.
 func (v *Verifier) Trusted() bool { return v.believes(v.now().UnixNano()) }
 
-func (v *Verifier) believes(now int64) bool {
-	since := v.deaf.Load()
-	return since == 0 || since > 0 && now-since <= int64(grace)
-}
+func (v *Verifier) believes(now int64) bool { return now-v.heard.Load() <= int64(grace) }
 
 // Verify returns the principal of a token, which nobody may change. Errors:
 // UNAUTHORIZED for a token that is forged, expired or revoked, UNAVAILABLE when
