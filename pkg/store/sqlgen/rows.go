@@ -38,7 +38,7 @@ func (b *Builder) byID(e *schema.Entity) {
 // Discriminator is the column that tells e's rows apart from those of other
 // entities in its table; nil if the table is e's own.
 func Discriminator(e *schema.Entity) *schema.Column {
-	if e.Discriminator == "" || e.DiscriminatorValue == "" {
+	if e.Discriminator == "" {
 		return nil
 	}
 	return e.Column(e.Discriminator)

@@ -11,8 +11,8 @@ const (
 	decimalCollation = "octo_decimal"
 	foldFunction     = "octo_contains"
 	regexFunction    = "octo_regex"
-	sumFunction      = "octo_decimal_sum"
-	avgFunction      = "octo_decimal_avg"
+	sumFunction      = "octo_sum"
+	avgFunction      = "octo_avg"
 )
 
 // Dialect returns SQLite as sqlgen must know it: null sorts lowest and text
@@ -101,17 +101,56 @@ func match(b *sqlgen.Builder, m sqlgen.Match) {
 	}
 }
 
-// aggregate keeps sums and averages of decimals exact.
+// aggregate keeps sums and averages exact where the kind is, and makes null of
+// what its type can't hold: SQLite's own SUM fails when integers overflow.
 func aggregate(b *sqlgen.Builder, op query.AccumulatorOp, c *schema.Column, operand func()) bool {
-	if c.Type != schema.Decimal || op != query.Sum && op != query.Avg {
+	if op != query.Sum && op != query.Avg {
 		return false
 	}
-	if op == query.Sum {
-		b.Write(sumFunction + "(")
-	} else {
-		b.Write(avgFunction + "(")
+	switch kind := sqlgen.KindOf(c.Type); {
+	case kind == schema.KindDecimal && op == query.Sum:
+		call(b, sumFunction, operand)
+	case kind == schema.KindDecimal || kind == schema.KindInt && op == query.Avg:
+		call(b, avgFunction, operand)
+	case kind == schema.KindInt:
+		integerSum(b, operand)
+	default: // floats may become infinite
+		b.Write("NULLIF(NULLIF(")
+		if op == query.Sum {
+			b.Write("COALESCE(SUM(")
+			operand()
+			b.Write("), 0.0)")
+		} else {
+			call(b, "AVG", operand)
+		}
+		b.Write(", 9e999), -9e999)")
 	}
+	return true
+}
+
+func call(b *sqlgen.Builder, name string, operand func()) {
+	b.Write(name + "(")
 	operand()
 	b.Write(")")
-	return true
+}
+
+// integerSum adds the upper and the lower halves apart, which can't overflow,
+// and puts them together if the whole has 64 bits.
+func integerSum(b *sqlgen.Builder, operand func()) {
+	high := func() { // of the whole: the upper halves and the carry
+		b.Write("SUM(")
+		operand()
+		b.Write(" >> 32) + (SUM(")
+		operand()
+		b.Write(" & 4294967295) >> 32)")
+	}
+	b.Write("CASE WHEN COUNT(")
+	operand()
+	b.Write(") = 0 THEN 0 WHEN ")
+	high()
+	b.Write(" BETWEEN -2147483648 AND 2147483647 THEN ((")
+	high()
+	b.Write(") << 32) | (SUM(")
+	operand()
+	b.Write(" & 4294967295) & 4294967295) END")
 }

@@ -10,6 +10,8 @@ import (
 	"unicode/utf8"
 
 	"zombiezen.com/go/sqlite"
+
+	"github.com/octomesh/octomesh/pkg/schema"
 )
 
 // functions are the Go functions of one connection, with their memory.
@@ -39,7 +41,7 @@ func register(c *sqlite.Conn) error {
 	}
 	for name, avg := range map[string]bool{sumFunction: false, avgFunction: true} {
 		err := c.CreateFunction(name, &sqlite.FunctionImpl{NArgs: 1, Deterministic: true,
-			MakeAggregate: func(sqlite.Context) (sqlite.AggregateFunction, error) { return &decimalSum{avg: avg}, nil }})
+			MakeAggregate: func(sqlite.Context) (sqlite.AggregateFunction, error) { return &exactSum{avg: avg}, nil }})
 		if err != nil {
 			return err
 		}
@@ -148,56 +150,56 @@ func split(s string) (whole, frac string) {
 	return whole, frac
 }
 
-// decimalSum adds decimals exactly. The sum of nothing is 0, the average of
-// nothing is null; an average is a float64.
-type decimalSum struct {
+// exactSum adds decimals and integers exactly. The sum of nothing is 0 and one
+// that a decimal can't hold is null; an average is a float64, of nothing null.
+type exactSum struct {
 	sum big.Rat
 	n   int64
 	avg bool
 }
 
-func (d *decimalSum) Step(_ sqlite.Context, args []sqlite.Value) error {
+func (d *exactSum) Step(_ sqlite.Context, args []sqlite.Value) error {
 	return d.add(args[0], 1)
 }
 
-func (d *decimalSum) WindowInverse(_ sqlite.Context, args []sqlite.Value) error {
+func (d *exactSum) WindowInverse(_ sqlite.Context, args []sqlite.Value) error {
 	return d.add(args[0], -1)
 }
 
-func (d *decimalSum) add(v sqlite.Value, sign int64) error {
-	if v.Type() == sqlite.TypeNull {
+func (d *exactSum) add(v sqlite.Value, sign int64) error {
+	var x big.Rat
+	switch v.Type() {
+	case sqlite.TypeNull:
 		return nil
-	}
-	x, ok := new(big.Rat).SetString(v.Text())
-	if !ok {
-		return nil
+	case sqlite.TypeInteger:
+		x.SetInt64(v.Int64())
+	default:
+		if _, ok := x.SetString(v.Text()); !ok { // a foreign program wrote it
+			return nil
+		}
 	}
 	if sign < 0 {
-		x.Neg(x)
+		x.Neg(&x)
 	}
-	d.sum.Add(&d.sum, x)
+	d.sum.Add(&d.sum, &x)
 	d.n += sign
 	return nil
 }
 
-func (d *decimalSum) WindowValue(sqlite.Context) (sqlite.Value, error) {
-	if !d.avg {
-		return sqlite.TextValue(decimalText(&d.sum)), nil
+func (d *exactSum) WindowValue(sqlite.Context) (sqlite.Value, error) {
+	if d.avg {
+		if d.n == 0 {
+			return sqlite.Value{}, nil
+		}
+		f, _ := new(big.Rat).Quo(&d.sum, new(big.Rat).SetInt64(d.n)).Float64()
+		return sqlite.FloatValue(f), nil
 	}
-	if d.n == 0 {
+	places, _ := d.sum.FloatPrec() // a sum of decimals has an end
+	text, ok := schema.CanonicalDecimal(d.sum.FloatString(places))
+	if !ok {
 		return sqlite.Value{}, nil
 	}
-	f, _ := new(big.Rat).Quo(&d.sum, new(big.Rat).SetInt64(d.n)).Float64()
-	return sqlite.FloatValue(f), nil
+	return sqlite.TextValue(text), nil
 }
 
-func (d *decimalSum) Finalize(sqlite.Context) {}
-
-// decimalText writes a sum of decimals, which always has a finite expansion.
-func decimalText(r *big.Rat) string {
-	places, ok := r.FloatPrec()
-	if !ok {
-		places = 0
-	}
-	return r.FloatString(places)
-}
+func (d *exactSum) Finalize(sqlite.Context) {}

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"math"
 	"time"
 	"unsafe"
 
@@ -60,7 +61,11 @@ func (r *row) AppendJSON(dst []byte, i int) []byte {
 	case schema.KindInt:
 		return schema.IntOf(r.stmt.ColumnInt64(i)).AppendJSON(dst)
 	}
-	return schema.AppendFloat(dst, r.stmt.ColumnFloat(i))
+	f := r.stmt.ColumnFloat(i)
+	if math.IsInf(f, 0) { // a foreign program wrote it: JSON has no such number
+		return append(dst, "null"...)
+	}
+	return schema.AppendFloat(dst, f)
 }
 
 // appendText appends text in quotes; only a text that needs escapes is copied
@@ -118,7 +123,11 @@ func (r *row) Value(i int) schema.Value {
 	case schema.KindInt:
 		return schema.IntOf(r.stmt.ColumnInt64(i))
 	case schema.KindFloat:
-		return schema.FloatOf(r.stmt.ColumnFloat(i))
+		f := r.stmt.ColumnFloat(i)
+		if math.IsInf(f, 0) {
+			return schema.Null
+		}
+		return schema.FloatOf(f)
 	case schema.KindDecimal:
 		return schema.DecimalOf(r.stmt.ColumnText(i))
 	case schema.KindJSON:
