@@ -10,8 +10,8 @@ import (
 
 // level is one SELECT of a pipeline. Stages that fit are gathered in one level;
 // one that must see the outcome of what came before opens another around it.
-// The columns of a level are called c0, c1, … by the level around it, and the
-// sort keys that it must hand on o0, o1, ….
+// The columns of a level are called _c0, _c1, … by the level around it, and the
+// sort keys that it must hand on _o0, _o1, …: no schema has such names.
 type level struct {
 	entity *schema.Entity // the innermost level reads the table
 	inner  *level
@@ -26,8 +26,8 @@ type level struct {
 }
 
 type sortKey struct {
-	column *schema.Column // nil: the inner level's o<handed>
-	handed int
+	column *schema.Column
+	handed int // which of the inner level's o…; -1: the level knows the column itself
 	desc   bool
 }
 
@@ -37,7 +37,7 @@ func (l *level) appendAlias(d *Dialect, dst []byte, c *schema.Column) []byte {
 	if l.inner == nil {
 		return d.AppendIdent(dst, c.Physical)
 	}
-	return appendNumbered(d, dst, 'c', l.inner.find(c))
+	return appendNumbered(d, appendStage(d, dst), 'c', l.inner.find(c))
 }
 
 func (l *level) find(c *schema.Column) int {
@@ -54,8 +54,16 @@ func (l *level) find(c *schema.Column) int {
 	return len(l.cols) // no such column: the engine will refuse it
 }
 
+// appendStage qualifies a column of the level inside: in an ORDER BY the bare
+// name would be that of a result column.
+func appendStage(d *Dialect, dst []byte) []byte {
+	return append(d.AppendIdent(dst, stageName), '.')
+}
+
+const stageName = "_stage"
+
 func appendNumbered(d *Dialect, dst []byte, prefix byte, n int) []byte {
-	dst = append(dst, d.QuoteOpen, prefix)
+	dst = append(dst, d.QuoteOpen, '_', prefix)
 	dst = strconv.AppendInt(dst, int64(n), 10)
 	return append(dst, d.QuoteClose)
 }
@@ -66,7 +74,7 @@ func (l *level) paged() bool { return l.limit >= 0 || l.skip > 0 }
 func (l *level) around() *level {
 	out := &level{inner: l, cols: l.cols, limit: -1}
 	for i, k := range l.order {
-		out.order = append(out.order, sortKey{handed: i, desc: k.desc})
+		out.order = append(out.order, sortKey{column: k.column, handed: i, desc: k.desc})
 	}
 	l.hand = len(l.order) > 0
 	return out
@@ -92,7 +100,7 @@ func pipeline(q *query.Aggregate) *level {
 		case query.SortStage:
 			l.order = nil
 			for _, o := range s {
-				l.order = append(l.order, sortKey{column: o.Column, desc: o.Desc})
+				l.order = append(l.order, sortKey{column: o.Column, handed: -1, desc: o.Desc})
 			}
 		case query.LimitStage:
 			if l.limit >= 0 {
@@ -136,11 +144,7 @@ func (l *level) appendKey(dst []byte, e *schema.Entity) []byte {
 	dst = appendList(dst, e, l.where)
 	dst = binary.AppendUvarint(dst, uint64(len(l.order)))
 	for _, k := range l.order {
-		if k.column != nil {
-			dst = appendColumn(append(dst, 'k'), e, k.column)
-		} else {
-			dst = binary.AppendUvarint(append(dst, 'h'), uint64(k.handed))
-		}
+		dst = binary.AppendVarint(appendColumn(dst, e, k.column), int64(k.handed))
 		dst = appendFlag(dst, k.desc)
 	}
 	dst = appendFlag(appendFlag(appendFlag(dst, l.limit >= 0), l.skip > 0), l.count != nil)
@@ -194,8 +198,8 @@ func (b *Builder) level(l *level) {
 	} else {
 		b.Write(" FROM (")
 		b.level(l.inner)
-		b.Write(") AS ")
-		b.ident("stage")
+		b.Write(") ")
+		b.ident(stageName)
 	}
 	if len(l.where) == 1 {
 		b.filter(l.where[0])
@@ -236,12 +240,15 @@ func (b *Builder) stagePage(l *level) {
 }
 
 func (b *Builder) key(k sortKey) {
-	if k.column != nil {
+	if k.handed < 0 {
 		b.operand(k.column)
 		return
 	}
 	if b.text {
-		b.sql = appendNumbered(b.d, b.sql, 'o', k.handed)
+		b.sql = appendNumbered(b.d, appendStage(b.d, b.sql), 'o', k.handed)
+		if b.d.Collate != nil {
+			b.sql = append(b.sql, b.d.Collate(k.column)...)
+		}
 	}
 }
 

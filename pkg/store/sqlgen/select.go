@@ -159,7 +159,7 @@ func (b *Builder) count(q *query.Select) {
 	b.from(q.Entity)
 	b.filter(q.Where)
 	b.page(q.Limit, q.Skip)
-	b.Write(") AS ")
+	b.Write(") ")
 	b.ident("page")
 }
 
