@@ -43,7 +43,7 @@ func (o Options) withDefaults() Options {
 		}
 	}
 	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
+		o.Log = Discard()
 	}
 	if o.MaxBody == 0 {
 		o.MaxBody = 8<<20 - 64<<10
@@ -286,3 +286,6 @@ func (s *Server) malformed(ctx *fasthttp.RequestCtx, err error) {
 type silent struct{}
 
 func (silent) Printf(string, ...any) {}
+
+// Discard returns a logger that drops everything.
+func Discard() *slog.Logger { return slog.New(slog.DiscardHandler) }

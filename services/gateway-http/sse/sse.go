@@ -1,0 +1,169 @@
+// Package sse carries live events to browsers and other clients of the
+// EventSource kind: a GET comes in and stays open, each change of the project
+// goes out as one server-sent event whose id is the position to resume from.
+//
+// A connection leaves fasthttp: two small goroutines, one that notices the
+// client's end and one that writes, hold about 10 kB together.
+package sse
+
+import (
+	"context"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/octomesh/octomesh/pkg/event"
+	"github.com/octomesh/octomesh/pkg/fault"
+	"github.com/octomesh/octomesh/pkg/mesh"
+	"github.com/octomesh/octomesh/pkg/schema"
+	"github.com/octomesh/octomesh/services/gateway-http/door"
+	"github.com/octomesh/octomesh/services/gateway-http/httpserver"
+	"github.com/octomesh/octomesh/services/gateway-http/live"
+)
+
+// Transport is this protocol's name in scopes, logs and metrics.
+const Transport = "sse"
+
+// maxEntities bounds how many entities one stream may name.
+const maxEntities = 256
+
+// SSE serves /events.
+type SSE struct {
+	door *door.Door
+	hub  *live.Hub
+	// Comment is how often an idle stream gets a comment, which keeps proxies
+	// from closing it and finds dead clients. Patience is how long a client may
+	// take for one write.
+	Comment, Patience time.Duration
+}
+
+// New returns the protocol.
+func New(d *door.Door, h *live.Hub) *SSE {
+	return &SSE{door: d, hub: h, Comment: 15 * time.Second, Patience: 10 * time.Second}
+}
+
+// Mount adds the route.
+func (t *SSE) Mount(m *httpserver.Mux) { m.Scoped("events", t.serve) }
+
+func (t *SSE) serve(x *httpserver.Exchange) {
+	x.Transport, x.Op = Transport, "subscribe"
+	switch {
+	case len(x.Segments) != 1:
+		x.NotFound()
+		return
+	case x.Ctx.IsOptions():
+		x.Options("GET, OPTIONS")
+		return
+	case !x.Ctx.IsGet():
+		x.NotAllowed("GET, OPTIONS")
+		return
+	}
+	if err := t.open(x); err != nil {
+		x.Fail(err)
+	}
+}
+
+// open subscribes and hands the connection over. Until then every error is an
+// ordinary reply with its status.
+func (t *SSE) open(x *httpserver.Exchange) error {
+	sub, err := t.subscription(x)
+	if err != nil {
+		return err
+	}
+	project, err := t.door.Projects.Find(sub.Project)
+	if err != nil {
+		return err
+	}
+	x.LogProject = project.Slug
+	principal, token, credential, err := t.door.Identify(x, true)
+	if err != nil {
+		return err
+	}
+	sub.Principal = principal
+	stream, err := t.hub.Feed.Subscribe(x.Context(), sub)
+	if err != nil {
+		return err
+	}
+	s := &session{
+		Writer: live.Writer{Patience: t.Patience}, stream: stream,
+		conn: t.hub.Add(credential, principal, token), comment: t.Comment, stopping: x.Stopping(),
+	}
+	hello := s.hello(x, project)
+	err = x.Hijack(func(ctx context.Context, c net.Conn) {
+		s.Conn = c
+		s.run(ctx, hello)
+	})
+	if err != nil {
+		s.close()
+	}
+	return err
+}
+
+// subscription reads the parameters. A reconnecting browser repeats the URL, so
+// Last-Event-ID goes before ?position. Errors: INVALID_REQUEST.
+func (t *SSE) subscription(x *httpserver.Exchange) (event.Subscription, error) {
+	s := event.Subscription{Transport: Transport, Project: project(x)}
+	from := x.Header("Last-Event-Id")
+	if from == "" {
+		from = x.Query("position")
+	}
+	var err error
+	if from != "" {
+		if s.From, err = mesh.ParsePosition(strings.Clone(from)); err != nil {
+			return s, err
+		}
+	}
+	for name := range strings.SplitSeq(x.Query("entity"), ",") {
+		if name = strings.TrimSpace(name); name != "" {
+			s.Entities = append(s.Entities, strings.Clone(name))
+		}
+	}
+	if len(s.Entities) > maxEntities {
+		return s, fault.New(fault.InvalidRequest, "at most %d entities can be named", maxEntities)
+	}
+	if f := x.Query("filter"); f != "" {
+		s.Filter = []byte(strings.Clone(f))
+	}
+	return s, nil
+}
+
+func project(x *httpserver.Exchange) string {
+	for _, slug := range [...]string{x.Project, x.Header("X-Project"), x.Query("project")} {
+		if slug != "" {
+			return strings.Clone(slug)
+		}
+	}
+	return door.DefaultProject
+}
+
+// hello is the head of the response and the first events.
+func (s *session) hello(x *httpserver.Exchange, p *door.Project) []byte {
+	h := &x.Ctx.Response.Header
+	h.SetStatusCode(fasthttp.StatusOK)
+	h.SetContentType("text/event-stream; charset=utf-8")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Accel-Buffering", "no")
+	h.SetContentLength(-2)
+	h.SetConnectionClose()
+	b := h.AppendBytes(make([]byte, 0, 1024))
+	b = append(b, "retry: 1000\n:ok\n\n"...)
+	b = s.id(b, s.stream.Start)
+	b = append(b, "event: connected\ndata: {\"entities\":["...)
+	for i, e := range p.Catalog.Entities {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = schema.AppendString(b, e.Name)
+	}
+	b = append(b, `],"connectedAt":"`...)
+	b = schema.AppendTime(b, time.Now().UnixMilli())
+	b = append(b, `","project":"`...)
+	b = append(append(b, p.Slug...), `","position":"`...)
+	b = append(s.stream.Start.Append(b), "\"}\n\n"...)
+	if s.stream.Gap {
+		b = s.gap(b, s.stream.Start)
+	}
+	return b
+}
