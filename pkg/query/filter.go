@@ -1,6 +1,9 @@
 package query
 
 import (
+	"strings"
+	"unsafe"
+
 	"github.com/octomesh/octomesh/pkg/schema"
 	"github.com/valyala/fastjson"
 )
@@ -51,15 +54,13 @@ func (p *filterParser) filter(v *fastjson.Value, depth int) (Expr, *problem) {
 	if err != nil {
 		return nil, bad("expected an object of conditions, such as {\"name\":\"Ada\"}")
 	}
-	var (
-		all   And
-		wrong *problem
-	)
+	var wrong *problem
+	all := make(And, 0, o.Len())
 	o.Visit(func(key []byte, v *fastjson.Value) {
 		if wrong != nil {
 			return
 		}
-		name := string(key)
+		name := view(key)
 		e, err := p.member(name, v, depth)
 		if err != nil {
 			wrong = err.in(segment(name))
@@ -88,8 +89,12 @@ func segment(name string) string {
 			return clip(name)
 		}
 	}
-	return name
+	return strings.Clone(name)
 }
+
+// view is a key as text for as long as the JSON value is there: what only looks
+// a name up need not copy it.
+func view(key []byte) string { return unsafe.String(unsafe.SliceData(key), len(key)) }
 
 func (p *filterParser) member(name string, v *fastjson.Value, depth int) (Expr, *problem) {
 	if name == "" || name[0] != '$' {

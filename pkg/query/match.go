@@ -143,8 +143,9 @@ func (s *states) has(i int) bool { return s[i>>6]&(1<<(i&63)) != 0 }
 // run moves the set of possible states on code point by code point (Thompson's
 // simulation), so that no text can make it try anything twice.
 func (p *Pattern) run(text string) bool {
-	var now states
+	var now, next states
 	end := len(p.points)
+	words := end>>6 + 1 // as many as the pattern needs
 	now.add(0)
 	for _, r := range text {
 		if !p.AtEnd && now.has(end) {
@@ -153,9 +154,9 @@ func (p *Pattern) run(text string) bool {
 		if p.Fold {
 			r = unicode.ToLower(r)
 		}
-		var next states
 		alive := uint64(0)
-		for w, word := range now {
+		clear(next[:words])
+		for w, word := range now[:words] {
 			for ; word != 0; word &= word - 1 {
 				i := w<<6 + bits.TrailingZeros64(word)
 				if i == end {
@@ -176,13 +177,13 @@ func (p *Pattern) run(text string) bool {
 		if !p.AtStart {
 			next.add(0)
 		}
-		for _, word := range next {
+		for _, word := range next[:words] {
 			alive |= word
 		}
 		if alive == 0 {
 			return false
 		}
-		now = next
+		now, next = next, now
 	}
 	return now.has(end)
 }

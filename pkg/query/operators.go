@@ -28,7 +28,7 @@ func (p *filterParser) operators(c *schema.Column, v *fastjson.Value) (Expr, *pr
 		if wrong != nil {
 			return
 		}
-		switch name := string(key); name {
+		switch name := view(key); name {
 		case "$regex":
 			regex = v
 		case "$regexFlags":

@@ -136,6 +136,14 @@ func ParseSearch(s Scope, text string, fields *fastjson.Value) (Expr, error) {
 	if err != nil {
 		return nil, err.in("searchFields").fault()
 	}
+	notText := func(name string) error {
+		return bad("only text can be searched").in(segment(name)).in("searchFields").fault()
+	}
+	for name := range named {
+		if s.Entity.Column(name) == nil { // a relation to many records
+			return nil, notText(name)
+		}
+	}
 	var columns []*schema.Column
 	for _, c := range s.Entity.Columns {
 		switch {
@@ -144,7 +152,7 @@ func ParseSearch(s Scope, text string, fields *fastjson.Value) (Expr, error) {
 			named[c.Name] && Textual(c):
 			columns = append(columns, c)
 		case named[c.Name]:
-			return nil, bad("only text can be searched").in(segment(c.Name)).in("searchFields").fault()
+			return nil, notText(c.Name)
 		}
 	}
 	if len(columns) == 0 {

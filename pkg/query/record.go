@@ -25,7 +25,7 @@ func DecodeRecord(e *schema.Entity, v *fastjson.Value, into schema.Row) error {
 		if wrong != nil {
 			return
 		}
-		c := e.Column(string(key))
+		c := e.Column(view(key))
 		if c == nil || c.Index >= len(into) {
 			return
 		}
