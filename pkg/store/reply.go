@@ -1,0 +1,84 @@
+package store
+
+import (
+	"strconv"
+
+	"github.com/octomesh/octomesh/pkg/fault"
+	"github.com/octomesh/octomesh/pkg/mesh"
+	"github.com/octomesh/octomesh/pkg/schema"
+	"github.com/octomesh/octomesh/pkg/store/driver"
+	"github.com/octomesh/octomesh/pkg/store/populate"
+)
+
+// maxReply bounds a reply's body in bytes. Op stream has no such bound.
+const maxReply = 32 << 20
+
+const (
+	replyHead   = `{"status":"ok","data":`
+	replyNoData = `{"status":"ok"`
+)
+
+// answer is a reply in the making: data first, what metadata says after it.
+type answer struct {
+	body    []byte
+	count   int64 // metadata.count; -1 = absent
+	total   int64 // metadata.total; -1 = absent
+	next    string
+	version int64
+}
+
+func newAnswer() *answer {
+	return &answer{body: append(make([]byte, 0, 512), replyHead...), count: -1, total: -1}
+}
+
+// tooLarge refuses a body that outgrew maxReply.
+func (a *answer) tooLarge() error {
+	if len(a.body) <= maxReply {
+		return nil
+	}
+	return fault.New(fault.PayloadTooLarge, "the reply is larger than %d MB: ask for fewer records, fields or relations, or use op stream", maxReply>>20)
+}
+
+// reply ends the body. A position that is not zero is a write's.
+func (a *answer) reply(p mesh.Position) (*mesh.Reply, error) {
+	if err := a.tooLarge(); err != nil {
+		return nil, err
+	}
+	b := a.body
+	first := true
+	member := func(name string) {
+		if first {
+			b = append(b, `,"metadata":{"`...)
+			first = false
+		} else {
+			b = append(b, `,"`...)
+		}
+		b = append(append(b, name...), `":`...)
+	}
+	if a.count >= 0 {
+		member("count")
+		b = strconv.AppendInt(b, a.count, 10)
+	}
+	if a.total >= 0 {
+		member("total")
+		b = strconv.AppendInt(b, a.total, 10)
+	}
+	if a.next != "" {
+		member("next")
+		b = schema.AppendString(b, a.next)
+	}
+	if !p.IsZero() {
+		member("position")
+		b = append(p.Append(append(b, '"')), '"')
+	}
+	if !first {
+		b = append(b, '}')
+	}
+	return &mesh.Reply{Body: append(b, '}'), Position: p, Version: a.version}, nil
+}
+
+// record appends one record that has no relations to fill in.
+func (a *answer) record(p *populate.Plan, row driver.Row) {
+	a.body = p.Append(a.body, row)
+	a.version = p.Version(row)
+}

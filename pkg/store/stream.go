@@ -1,0 +1,185 @@
+package store
+
+import (
+	"context"
+	"io"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/octomesh/octomesh/pkg/fault"
+	"github.com/octomesh/octomesh/pkg/mesh"
+	"github.com/octomesh/octomesh/pkg/query"
+	"github.com/octomesh/octomesh/pkg/store/driver"
+	"github.com/octomesh/octomesh/pkg/store/populate"
+)
+
+const (
+	// chunkSize is the size in bytes from which a chunk is handed on.
+	chunkSize = 256 << 10
+	// pageSize is how many records have their relations filled in together.
+	pageSize = 500
+	// maxIdle is how long a stream that nobody reads keeps its snapshot.
+	maxIdle = time.Minute
+)
+
+// stream is op stream: every record that the filter leaves, one JSON object a
+// line, in one state of the database and in constant memory. It takes filter,
+// sort, limit (absent: all), skip, select, exclude and relations.
+func (c *call) stream(ctx context.Context) (*mesh.Reply, error) {
+	where, err := c.where(mesh.Read)
+	if err != nil {
+		return nil, err
+	}
+	limit := c.args.limit
+	c.args.limit = nil
+	f, err := c.page(where)
+	if err != nil {
+		return nil, err
+	}
+	f.q.Limit, f.fingerprint = 0, [8]byte{}
+	if limit != nil {
+		if f.q.Limit, err = strconv.Atoi(string(limit.MarshalTo(nil))); err != nil || f.q.Limit < 0 {
+			return nil, invalid("limit must be an integer from 0 (all)")
+		}
+	}
+	// The reader outlives the call: the stream ends with Close.
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	l := &lines{
+		find: f, source: c.source(nil), cancel: cancel,
+		full: make(chan []byte), empty: make(chan []byte, 2), done: make(chan struct{}),
+	}
+	l.empty <- make([]byte, 0, chunkSize+chunkSize/4)
+	l.empty <- make([]byte, 0, chunkSize+chunkSize/4)
+	go l.run(ctx)
+	return &mesh.Reply{Chunks: l}, nil
+}
+
+// lines is a stream on its way: a goroutine reads the database into one buffer
+// while the consumer has the other.
+type lines struct {
+	find   *find
+	source populate.Source
+	cancel context.CancelFunc
+
+	full, empty chan []byte
+	done        chan struct{} // closed when the goroutine has ended, with err set
+	err         error
+	lent        []byte // what Next returned last
+	once        sync.Once
+}
+
+// Next returns the next lines; io.EOF after the last.
+func (l *lines) Next(ctx context.Context) ([]byte, error) {
+	if l.lent != nil {
+		l.empty <- l.lent[:0] // has room for both buffers: never blocks
+		l.lent = nil
+	}
+	select {
+	case b := <-l.full:
+		l.lent = b
+		return b, nil
+	case <-l.done:
+		if l.err != nil {
+			return nil, l.err
+		}
+		return nil, io.EOF
+	case <-ctx.Done():
+		return nil, fault.From(ctx.Err())
+	}
+}
+
+// Close ends the stream and gives its snapshot back; it returns when that is
+// done.
+func (l *lines) Close() error {
+	l.once.Do(func() {
+		l.cancel()
+		<-l.done
+	})
+	return nil
+}
+
+func (l *lines) run(ctx context.Context) {
+	defer close(l.done)
+	defer l.cancel()
+	l.err = l.find.call.store.conn.Snapshot(ctx, func(r driver.Reader) error {
+		l.source.Reader = r
+		return l.read(ctx, r)
+	})
+	if l.err != nil {
+		l.err = fault.From(l.err)
+	}
+}
+
+func (l *lines) read(ctx context.Context, r driver.Reader) error {
+	var (
+		plan = l.find.plan
+		q    = query.Select(l.find.q)
+		buf  = <-l.empty
+		page *populate.Page
+		err  error
+	)
+	if plan.Populates() {
+		page = populate.NewPage(plan)
+	}
+	fill := func() error {
+		if err := page.Fill(ctx, l.source); err != nil {
+			return err
+		}
+		for i := range page.Len() {
+			buf = append(page.Append(buf, i, maxReply), '\n')
+			if len(buf) > maxReply {
+				return fault.New(fault.PayloadTooLarge, "one record is larger than %d MB: ask for fewer relations", maxReply>>20)
+			}
+			if buf, err = l.hand(ctx, buf, chunkSize); err != nil {
+				return err
+			}
+		}
+		page.Reset()
+		return nil
+	}
+	err = r.Select(ctx, &q, func(row driver.Row) error {
+		if page == nil {
+			buf = append(plan.Append(buf, row), '\n')
+			buf, err = l.hand(ctx, buf, chunkSize)
+			return err
+		}
+		page.Add(row)
+		if page.Len() == pageSize || page.Size() > chunkSize {
+			return fill()
+		}
+		return nil
+	})
+	if err == nil && page != nil && page.Len() > 0 {
+		err = fill()
+	}
+	if err == nil {
+		_, err = l.hand(ctx, buf, 1)
+	}
+	return err
+}
+
+// hand gives the buffer to the consumer once it holds enough, and returns the
+// one to go on with.
+func (l *lines) hand(ctx context.Context, buf []byte, enough int) ([]byte, error) {
+	if len(buf) < enough {
+		return buf, nil
+	}
+	idle := time.NewTimer(maxIdle)
+	defer idle.Stop()
+	select {
+	case l.full <- buf:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-idle.C:
+		return nil, fault.New(fault.Timeout, "nobody read the stream for %s", maxIdle)
+	}
+	select {
+	case buf = <-l.empty:
+		return buf, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-idle.C:
+		return nil, fault.New(fault.Timeout, "nobody read the stream for %s", maxIdle)
+	}
+}
