@@ -20,8 +20,8 @@ type call struct {
 	request *mesh.Request
 	guard   Guard
 	args    arguments
-	now     int64 // ms; one for all that a request writes
-	item    int   // the number of a transaction's item; -1 outside of one
+	now     int64          // ms; one for all that a request writes
+	item    int            // the number of a transaction's item; -1 outside of one
 	shown   *populate.Plan // what a write's record looks like in the reply
 }
 

@@ -18,18 +18,18 @@ type state struct {
 
 // model is what the Store knows of an entity.
 type model struct {
-	entity                                  *schema.Entity
+	entity                                   *schema.Entity
 	id, version, created, updated, deletedAt *schema.Column
-	discriminator                           *schema.Column
-	required                                []*schema.Column
-	blank                                   schema.Row // a new record before its data: defaults, discriminator, version 1
-	now                                     []*schema.Column
-	whole                                   *populate.Plan    // the form of the change log
-	ids                                     *query.Projection // the id alone
-	byID                                    []query.Order
-	live                                    query.Expr // what Visible adds to every filter; nil = nothing
-	inbound                                 []inbound
-	leaves                                  bool // a delete touches this entity's row alone
+	discriminator                            *schema.Column
+	required                                 []*schema.Column
+	blank                                    schema.Row // a new record before its data: defaults, discriminator, version 1
+	now                                      []*schema.Column
+	whole                                    *populate.Plan    // the form of the change log
+	ids                                      *query.Projection // the id alone
+	byID                                     []query.Order
+	live                                     query.Expr // what Visible adds to every filter; nil = nothing
+	inbound                                  []inbound
+	leaves                                   bool // a delete touches this entity's row alone
 }
 
 func newState(cat *schema.Catalog, limits query.Limits) (*state, error) {
