@@ -4,14 +4,17 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/octomesh/octomesh/pkg/bus"
 	"github.com/octomesh/octomesh/pkg/bus/subject"
 	"github.com/octomesh/octomesh/pkg/event"
+	"github.com/octomesh/octomesh/pkg/fault"
 	"github.com/octomesh/octomesh/pkg/mesh"
 	"github.com/octomesh/octomesh/pkg/telemetry"
 )
@@ -29,24 +32,15 @@ type Log interface {
 	NewEpoch(ctx context.Context) (string, error)
 }
 
-// Lease tells who may publish where several workers serve one project.
-type Lease interface {
-	// Hold calls lead whenever this process becomes the leader, with a context
-	// that ends when it is it no longer, until ctx ends.
-	Hold(ctx context.Context, lead func(ctx context.Context) error) error
-	// Renewed is when the lease was last renewed.
-	Renewed() time.Time
-}
-
 // Options are what a Relay works with. Project, Log and Conn are required.
 type Options struct {
 	Project string // slug
 	Log     Log
-	// Conn is a connection in the role of a relay, for publishing; several
-	// relays may share it.
-	Conn *nats.Conn
-	// Lease is nil for an engine that one process alone can open.
-	Lease    Lease
+	// Conn publishes; the relays of a process share it.
+	Conn *Conn
+	// Owner names this process where several serve the project: they take the
+	// lead by a lease. Empty for an engine that one process alone can open.
+	Owner    string
 	Replicas int // of the stream when it is created
 	Logger   *slog.Logger
 	Metrics  *telemetry.Metrics
@@ -55,24 +49,54 @@ type Options struct {
 // The pace of a relay.
 const (
 	batchSize   = 256                    // changes in flight
+	maxPending  = 1 << 16                // of all relays of a process
 	tick        = 250 * time.Millisecond // between looks at the log without a bell
 	ackWait     = 5 * time.Second        // for the acknowledgement of a message
+	askWait     = time.Second            // for what the stream tells; a request lost in a restart is asked again
 	staleLease  = 1300 * time.Millisecond
 	retryFirst  = 10 * time.Millisecond
 	retryMost   = time.Second
 	headerBytes = 4096 // of a message's limit left for subject and headers
 )
 
+// Conn is a connection in the role of a relay.
+type Conn struct {
+	nc *nats.Conn
+	js jetstream.JetStream
+}
+
+// Connect opens a Conn; Close it. Errors: UNAVAILABLE.
+func Connect(d bus.Dialer) (*Conn, error) {
+	// Nothing is kept for after a reconnect: what was written before it may be
+	// lost, and later messages would then be stored before it.
+	nc, err := d.Dial("relay", nats.ReconnectBufSize(-1))
+	if err != nil {
+		return nil, fault.Wrap(err, fault.Unavailable, "the mesh cannot be reached to publish events")
+	}
+	js, err := jetstream.New(nc, jetstream.WithPublishAsyncMaxPending(maxPending), jetstream.WithPublishAsyncTimeout(ackWait))
+	if err != nil {
+		nc.Close()
+		return nil, err
+	}
+	return &Conn{nc, js}, nil
+}
+
+// Close closes the connection.
+func (c *Conn) Close() { c.nc.Close() }
+
 // Relay publishes one project's changes.
 type Relay struct {
-	o      Options
-	js     jetstream.JetStream
-	filter string
-	bell   chan struct{}
+	o       Options
+	js      jetstream.JetStream
+	filter  string
+	bell    chan struct{}
+	started chan struct{}
+	once    sync.Once
 
 	published atomic.Int64 // everything up to here is in the stream
 
 	// Of the goroutine that runs.
+	lease    *bus.Lease
 	seq      int64  // everything up to here is acknowledged
 	sequence uint64 // of the project's last message in the stream
 	epoch    string
@@ -80,16 +104,12 @@ type Relay struct {
 }
 
 // New returns a Relay that does not run yet.
-func New(o Options) (*Relay, error) {
+func New(o Options) *Relay {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	o.Logger = o.Logger.With(telemetry.KeyProject, o.Project)
-	js, err := jetstream.New(o.Conn, jetstream.WithPublishAsyncMaxPending(2*batchSize), jetstream.WithPublishAsyncTimeout(ackWait))
-	if err != nil {
-		return nil, err
-	}
-	return &Relay{o: o, js: js, filter: subject.Events(o.Project), bell: make(chan struct{}, 1)}, nil
+	return &Relay{o: o, js: o.Conn.js, filter: subject.Events(o.Project), bell: make(chan struct{}, 1), started: make(chan struct{})}
 }
 
 // Ring tells the relay that something was committed. It never waits.
@@ -100,31 +120,45 @@ func (r *Relay) Ring() {
 	}
 }
 
+// Started is closed when the relay, as the leader, first knows where to go on:
+// from then on the log has the epoch that it keeps.
+func (r *Relay) Started() <-chan struct{} { return r.started }
+
 // Published is the seq up to which every change is known to be in the stream;
 // 0 before the relay has started. The log may be trimmed up to it.
 func (r *Relay) Published() int64 { return r.published.Load() }
 
 // Run publishes until ctx ends; with a lease, whenever this process holds it.
 func (r *Relay) Run(ctx context.Context) error {
-	sub, err := r.o.Conn.Subscribe(subject.Bell(r.o.Project), func(*nats.Msg) { r.Ring() })
+	sub, err := r.o.Conn.nc.Subscribe(subject.Bell(r.o.Project), func(*nats.Msg) { r.Ring() })
 	if err != nil {
 		return err
 	}
 	defer func() { _ = sub.Unsubscribe() }()
-	if r.o.Lease == nil {
-		return r.lead(ctx)
+	if r.o.Owner == "" {
+		r.lead(ctx)
+		return nil
 	}
-	return r.o.Lease.Hold(ctx, r.lead)
+	leases, err := bus.OpenBucket(ctx, r.o.Conn.nc, bus.BucketLeases, bus.LeaseConfig(r.o.Replicas))
+	if err != nil {
+		return err
+	}
+	bus.Hold(ctx, leases, "relay."+r.o.Project, r.o.Owner, bus.LeaseOptions{}, func(ctx context.Context, l *bus.Lease) {
+		r.lease = l
+		r.lead(ctx)
+	})
+	return nil
 }
 
 // lead publishes until ctx ends. After any failure it begins as at a start,
 // except that it never begins behind the first change that may not be stored.
-func (r *Relay) lead(ctx context.Context) error {
+func (r *Relay) lead(ctx context.Context) {
 	wait, upTo := retryFirst, int64(-1)
 	for ctx.Err() == nil {
 		before := r.seq
 		err := r.begin(ctx, upTo)
 		if err == nil {
+			r.once.Do(func() { close(r.started) })
 			err = r.follow(ctx)
 			upTo = r.seq
 		}
@@ -138,7 +172,6 @@ func (r *Relay) lead(ctx context.Context) error {
 		pause(ctx, wait)
 		wait = min(2*wait, retryMost)
 	}
-	return nil
 }
 
 func pause(ctx context.Context, d time.Duration) {
@@ -153,17 +186,14 @@ func pause(ctx context.Context, d time.Duration) {
 // begin finds where to go on. upTo, if not negative, is where this relay's own
 // acknowledged messages end: what lies behind it in the stream may lack some.
 func (r *Relay) begin(ctx context.Context, upTo int64) error {
-	short, cancel := context.WithTimeout(ctx, ackWait)
+	short, cancel := context.WithTimeout(ctx, askWait)
 	defer cancel()
-	if err := r.ensure(short); err != nil {
-		return err
-	}
 	at, sequence, err := r.newest(short)
 	if err != nil {
 		return err
 	}
 	r.sequence, r.epoch = sequence, r.o.Log.Epoch()
-	r.limit = int(r.o.Conn.MaxPayload()) - headerBytes
+	r.limit = int(r.o.Conn.nc.MaxPayload()) - headerBytes
 	if at.IsZero() {
 		oldest, err := r.o.Log.Oldest(ctx)
 		if err != nil {
@@ -246,23 +276,29 @@ func (r *Relay) follow(ctx context.Context) error {
 	}
 }
 
-var errStale = errors.New("the lease was not renewed in time")
+var (
+	errStale       = errors.New("the lease was not renewed in time")
+	errReconnected = errors.New("the connection was lost within a batch")
+)
 
 // batch publishes the next changes and waits for all acknowledgements. seq
 // moves over those that are stored without one missing before them.
 func (r *Relay) batch(ctx context.Context) (int, error) {
-	if l := r.o.Lease; l != nil && time.Since(l.Renewed()) > staleLease {
+	if r.lease != nil && time.Since(r.lease.Renewed()) > staleLease {
 		return 0, errStale
 	}
 	var futures []jetstream.PubAckFuture
 	var seqs []int64
-	prev := r.seq
+	prev, connected := r.seq, r.o.Conn.nc.Stats().Reconnects
 	err := r.o.Log.Changes(ctx, prev, batchSize, func(c *mesh.Change) error {
+		if r.o.Conn.nc.Stats().Reconnects != connected {
+			return errReconnected
+		}
 		if len(futures) == 0 {
 			r.o.Metrics.RelayLag(r.o.Project, time.Since(c.At))
 		}
 		opts := []jetstream.PublishOpt{jetstream.WithRetryAttempts(0)}
-		if len(futures) == 0 && r.o.Lease != nil {
+		if len(futures) == 0 && r.lease != nil {
 			opts = append(opts, jetstream.WithExpectLastSequenceForSubject(r.sequence, r.filter))
 		}
 		f, err := r.js.PublishMsgAsync(event.NewMessage(r.o.Project, r.epoch, prev, c, r.limit), opts...)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"net/url"
 	"slices"
 	"strconv"
@@ -117,10 +118,7 @@ func dial(t testing.TB, d bus.Dialer) *nats.Conn {
 // run starts a relay; the returned function stops it.
 func run(t testing.TB, o relay.Options) (*relay.Relay, func()) {
 	t.Helper()
-	r, err := relay.New(o)
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := relay.New(o)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- r.Run(ctx) }()
@@ -135,6 +133,16 @@ func run(t testing.TB, o relay.Options) (*relay.Relay, func()) {
 	}
 	t.Cleanup(stop)
 	return r, stop
+}
+
+func connect(t testing.TB, d bus.Dialer) *relay.Conn {
+	t.Helper()
+	c, err := relay.Connect(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return c
 }
 
 // live collects what arrives on the live subjects.
@@ -210,7 +218,7 @@ func TestPublishesInOrder(t *testing.T) {
 	log := &memoryLog{epoch: "e1"}
 	log.fill(n / 2)
 	l := watch(t, dial(t, srv.Dialer(bus.RoleGateway)))
-	r, _ := run(t, relay.Options{Project: "p", Log: log, Conn: dial(t, srv.Dialer(bus.RoleRelay))})
+	r, _ := run(t, relay.Options{Project: "p", Log: log, Conn: connect(t, srv.Dialer(bus.RoleRelay))})
 	for seq := int64(n/2 + 1); seq <= n; seq++ {
 		log.add(seq, "r"+strconv.FormatInt(seq%10, 10), seq/10+1)
 		r.Ring()
@@ -253,7 +261,7 @@ func TestHolesInTheLogAreTold(t *testing.T) {
 		log.add(seq, "a", seq)
 	}
 	l := watch(t, dial(t, srv.Dialer(bus.RoleGateway)))
-	run(t, relay.Options{Project: "p", Log: log, Conn: dial(t, srv.Dialer(bus.RoleRelay))})
+	run(t, relay.Options{Project: "p", Log: log, Conn: connect(t, srv.Dialer(bus.RoleRelay))})
 	chained(t, l.until(t, "e1", 511), 500)
 }
 
@@ -264,12 +272,12 @@ func TestRestartGoesOnWhereTheStreamEnds(t *testing.T) {
 	log := &memoryLog{epoch: "e1"}
 	log.fill(1000)
 	l := watch(t, dial(t, srv.Dialer(bus.RoleGateway)))
-	conn := dial(t, srv.Dialer(bus.RoleRelay))
-	_, stop := run(t, relay.Options{Project: "p", Log: log, Conn: conn})
+	conn := connect(t, srv.Dialer(bus.RoleRelay))
+	_, stop := run(t, relay.Options{Project: "p", Log: log, Conn: conn, Logger: slog.New(slog.NewTextHandler(t.Output(), nil))})
 	l.until(t, "e1", 1000)
 	stop()
 	log.fill(1500)
-	run(t, relay.Options{Project: "p", Log: log, Conn: conn})
+	run(t, relay.Options{Project: "p", Log: log, Conn: conn, Logger: slog.New(slog.NewTextHandler(t.Output(), nil))})
 	msgs := l.until(t, "e1", 1500)
 	chained(t, msgs, 0)
 	if got := stored(t, srv); got != 1500 {
@@ -297,7 +305,7 @@ func TestWipedStreamIsANormalStart(t *testing.T) {
 	for round := range 2 { // each round has a JetStream directory of its own
 		srv := start(t, t.TempDir())
 		l := watch(t, dial(t, srv.Dialer(bus.RoleGateway)))
-		_, stop := run(t, relay.Options{Project: "p", Log: log, Conn: dial(t, srv.Dialer(bus.RoleRelay))})
+		_, stop := run(t, relay.Options{Project: "p", Log: log, Conn: connect(t, srv.Dialer(bus.RoleRelay))})
 		log.fill(int64(300 * (round + 1)))
 		chained(t, l.until(t, "e1", int64(300*(round+1))), 0)
 		stop()
@@ -310,10 +318,10 @@ func TestStreamAheadBeginsANewEpoch(t *testing.T) {
 	srv := start(t, t.TempDir())
 	defer srv.Shutdown()
 	l := watch(t, dial(t, srv.Dialer(bus.RoleGateway)))
-	conn := dial(t, srv.Dialer(bus.RoleRelay))
+	conn := connect(t, srv.Dialer(bus.RoleRelay))
 	log := &memoryLog{epoch: "e1"}
 	log.fill(80)
-	_, stop := run(t, relay.Options{Project: "p", Log: log, Conn: conn})
+	_, stop := run(t, relay.Options{Project: "p", Log: log, Conn: conn, Logger: slog.New(slog.NewTextHandler(t.Output(), nil))})
 	l.until(t, "e1", 80)
 	stop()
 	restored := &memoryLog{epoch: "e1"}
@@ -337,7 +345,7 @@ func TestTwoPublishersAtOnceStoreOnce(t *testing.T) {
 	log.fill(n)
 	l := watch(t, dial(t, srv.Dialer(bus.RoleGateway)))
 	for range 2 {
-		run(t, relay.Options{Project: "p", Log: log, Conn: dial(t, srv.Dialer(bus.RoleRelay))})
+		run(t, relay.Options{Project: "p", Log: log, Conn: connect(t, srv.Dialer(bus.RoleRelay))})
 	}
 	chained(t, l.until(t, "e1", n), 0)
 	if got := stored(t, srv); got != n {
@@ -364,13 +372,10 @@ func TestServerRestartLosesNothing(t *testing.T) {
 	for _, role := range bus.Roles() {
 		o.Seeds[role] = srv.Seed(role)
 	}
-	conn, err := srv.RemoteDialer(bus.RoleRelay).Dial("relay", nats.ReconnectWait(2*time.Millisecond), nats.ReconnectJitter(0, 0))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(conn.Close)
+	conn := connect(t, bus.URL{Addr: srv.ClientURL(), Service: "relay", Role: bus.RoleRelay, Seed: srv.Seed(bus.RoleRelay),
+		Options: []nats.Option{nats.ReconnectWait(2 * time.Millisecond), nats.ReconnectJitter(0, 0)}})
 	log := &memoryLog{epoch: "e1"}
-	r, _ := run(t, relay.Options{Project: "p", Log: log, Conn: conn})
+	r, _ := run(t, relay.Options{Project: "p", Log: log, Conn: conn, Logger: slog.New(slog.NewTextHandler(t.Output(), nil))})
 	for round := range 3 { // each shutdown finds messages without an acknowledgement
 		log.fill(int64((round + 1) * n / 3))
 		r.Ring()
@@ -405,9 +410,14 @@ func messages(t testing.TB, srv *embedded.Server) []*event.Message {
 	if err != nil {
 		t.Fatal(err)
 	}
+	it, err := c.Messages()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer it.Stop()
 	var out []*event.Message
 	for n := stored(t, srv); uint64(len(out)) < n; {
-		msg, err := c.Next()
+		msg, err := it.Next()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -435,11 +445,12 @@ func TestDeletedStreamIsMadeAgain(t *testing.T) {
 	srv.Start()
 	defer srv.WaitForShutdown()
 	defer srv.Shutdown()
-	conn := dial(t, bus.URL{Service: "test", Options: []nats.Option{nats.InProcessServer(srv)}})
+	d := bus.URL{Service: "test", Options: []nats.Option{nats.InProcessServer(srv)}}
+	conn := dial(t, d)
 	log := &memoryLog{epoch: "e1"}
 	log.fill(100)
 	l := watch(t, conn)
-	r, _ := run(t, relay.Options{Project: "p", Log: log, Conn: conn})
+	r, _ := run(t, relay.Options{Project: "p", Log: log, Conn: connect(t, d)})
 	l.until(t, "e1", 100)
 	js, err := jetstream.New(conn)
 	if err != nil {
@@ -461,7 +472,7 @@ func TestLargeRecordIsTruncated(t *testing.T) {
 	big, _ := json.Marshal(map[string]string{"text": string(make([]byte, nc.MaxPayload()))})
 	log := &memoryLog{epoch: "e1", changes: []mesh.Change{{Seq: 1, Entity: "Article", ID: "a", Verb: mesh.Created, After: big, At: time.Now()}}}
 	l := watch(t, dial(t, srv.Dialer(bus.RoleGateway)))
-	run(t, relay.Options{Project: "p", Log: log, Conn: nc})
+	run(t, relay.Options{Project: "p", Log: log, Conn: connect(t, srv.Dialer(bus.RoleRelay))})
 	if m := l.until(t, "e1", 1)[0]; !m.Truncated || m.ID != "a" {
 		t.Fatalf("%+v", m)
 	}
@@ -474,7 +485,7 @@ func BenchmarkCommitToLive(b *testing.B) {
 	defer srv.Shutdown()
 	log := &memoryLog{epoch: "e1"}
 	l := watch(b, dial(b, srv.Dialer(bus.RoleGateway)))
-	r, _ := run(b, relay.Options{Project: "p", Log: log, Conn: dial(b, srv.Dialer(bus.RoleRelay))})
+	r, _ := run(b, relay.Options{Project: "p", Log: log, Conn: connect(b, srv.Dialer(bus.RoleRelay))})
 	b.ResetTimer()
 	for i := range b.N {
 		log.add(int64(i+1), "a", int64(i+1))
