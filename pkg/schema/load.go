@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"sort"
-	"strings"
 
 	"github.com/octomesh/octomesh/pkg/fault"
 	"github.com/octomesh/octomesh/pkg/strictjson"
@@ -72,10 +71,9 @@ func escapeGlob(path string) string {
 }
 
 // ValidToken reports whether s can be a project's name: [A-Za-z0-9_-]{1,64}, as
-// a subject's token, and no reserved word, however it is written: projects stand
-// in the first segment of a path, beside those words.
+// a subject's token, and no reserved word.
 func ValidToken(s string) bool {
-	if s == "" || len(s) > 64 || Reserved(strings.ToLower(s)) {
+	if s == "" || len(s) > 64 || Reserved(s) {
 		return false
 	}
 	for i := 0; i < len(s); i++ {

@@ -1,0 +1,158 @@
+package entity
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"github.com/octomesh/octomesh/pkg/access"
+	"github.com/octomesh/octomesh/pkg/fault"
+	"github.com/octomesh/octomesh/pkg/mesh"
+	"github.com/octomesh/octomesh/pkg/telemetry"
+	"github.com/octomesh/octomesh/services/entity/projects"
+)
+
+// native is the transport of those who call over NATS without a gateway.
+const native = "nats"
+
+// caller is the way of a project's calls through the worker.
+func (s *Service) caller(p *projects.Project) mesh.Caller {
+	execute := mesh.CallerFunc(func(ctx context.Context, r *mesh.Request) (*mesh.Reply, error) {
+		// A nil Guard: nobody is under a row or field policy.
+		return p.Store.Call(ctx, r, nil)
+	})
+	return mesh.Chain(execute, s.observed, recovered, s.identified, authorized(p), awaited(p))
+}
+
+// recovered turns a panic into INTERNAL with the stack as its cause.
+func recovered(next mesh.Caller) mesh.Caller {
+	return mesh.CallerFunc(func(ctx context.Context, r *mesh.Request) (reply *mesh.Reply, err error) {
+		defer func() {
+			if v := recover(); v != nil {
+				reply, err = nil, fault.Wrap(fmt.Errorf("panic: %v\n%s", v, debug.Stack()), fault.Internal, "something went wrong on our side")
+			}
+		}()
+		return next.Call(ctx, r)
+	})
+}
+
+// observed counts and logs. It is the last to see an error, and what leaves it
+// as INTERNAL says no more than the request id under which the log has the
+// cause.
+func (s *Service) observed(next mesh.Caller) mesh.Caller {
+	return mesh.CallerFunc(func(ctx context.Context, r *mesh.Request) (*mesh.Reply, error) {
+		start := time.Now()
+		reply, err := next.Call(ctx, r)
+		took := time.Since(start)
+		op, code := "other", "ok"
+		if known := mesh.LookupOp(r.Entity, r.Op); known != nil {
+			op = known.Name
+		}
+		if err == nil {
+			s.metrics.Request(transport(r), op, code, took)
+			if took >= telemetry.Slow {
+				s.note(r, "a slow call", code, took, nil)
+			}
+			return reply, nil
+		}
+		f := fault.From(err)
+		s.metrics.Request(transport(r), op, string(f.Code), took)
+		if f.Code == fault.Internal {
+			id := r.RequestID
+			if id == "" {
+				id = telemetry.NewRequestID()
+			}
+			s.log.Error("a call failed", append(attributes(r, id, string(f.Code), took), telemetry.KeyError, f.Error())...)
+			return nil, fault.Wrap(f, fault.Internal, "something went wrong on our side; the log has the cause under the request id %s", id)
+		}
+		if f.Code.HTTP() >= 500 || took >= telemetry.Slow {
+			s.note(r, "a call failed", string(f.Code), took, f)
+		}
+		return nil, f
+	})
+}
+
+func (s *Service) note(r *mesh.Request, what, code string, took time.Duration, err error) {
+	all := attributes(r, r.RequestID, code, took)
+	if err != nil {
+		all = append(all, telemetry.KeyError, err.Error())
+	}
+	s.log.Warn(what, all...)
+}
+
+func attributes(r *mesh.Request, id, code string, took time.Duration) []any {
+	return []any{
+		telemetry.KeyRequestID, id, telemetry.KeyProject, r.Project, telemetry.KeyEntity, r.Entity,
+		telemetry.KeyOp, r.Op, telemetry.KeyTransport, transport(r), telemetry.KeyCode, code,
+		telemetry.KeyMillis, took.Milliseconds(),
+	}
+}
+
+// transport is the door that a call came through. What the server says of a
+// native client is true whatever a header says.
+func transport(r *mesh.Request) string {
+	if r.Native != "" {
+		return native
+	}
+	return r.Transport
+}
+
+// feed is the principal of gateways that read a change log for their Feed.
+var feed = &mesh.Principal{ID: "s:feed", Kind: mesh.Service, Scopes: mesh.Scopes{
+	access.Projects: {"*"}, access.Operations: {"read"}, access.Transports: {"feed"},
+}}
+
+// ofFeed reports whether a call is a gateway's own, for the changes that its
+// Feed has missed. Nobody but a gateway can say "feed": a client names no
+// transport, and a native one is told by the server. A gateway sees every
+// change on the live subjects anyway, so this opens nothing to it.
+func ofFeed(r *mesh.Request) bool {
+	return r.Transport == "feed" && r.Native == "" && r.Token == "" &&
+		r.Entity == mesh.ProjectEntity && r.Op == "changes"
+}
+
+// identified finds out who calls.
+func (s *Service) identified(next mesh.Caller) mesh.Caller {
+	return mesh.CallerFunc(func(ctx context.Context, r *mesh.Request) (*mesh.Reply, error) {
+		c := *r
+		if ofFeed(r) {
+			c.Principal = feed
+			return next.Call(ctx, &c)
+		}
+		var err error
+		if c.Principal, err = s.identity.Caller(ctx, &r.Header); err != nil {
+			return nil, err
+		}
+		c.Transport = transport(r)
+		return next.Call(ctx, &c)
+	})
+}
+
+// authorized asks access. An op that does not exist is asked for as a read: who
+// may not even read is not told what there is.
+func authorized(p *projects.Project) mesh.Middleware {
+	return func(next mesh.Caller) mesh.Caller {
+		return mesh.CallerFunc(func(ctx context.Context, r *mesh.Request) (*mesh.Reply, error) {
+			class := mesh.Read
+			if op := mesh.LookupOp(r.Entity, r.Op); op != nil {
+				class = op.Class
+			}
+			if err := access.Check(r.Principal, access.Ask{ProjectID: p.ID, Project: p.Slug, Class: class, Transport: r.Transport}); err != nil {
+				return nil, err
+			}
+			return next.Call(ctx, r)
+		})
+	}
+}
+
+// awaited lets a call wait for a moment when it was made with a catalog that
+// the worker has not heard of yet.
+func awaited(p *projects.Project) mesh.Middleware {
+	return func(next mesh.Caller) mesh.Caller {
+		return mesh.CallerFunc(func(ctx context.Context, r *mesh.Request) (*mesh.Reply, error) {
+			p.Await(ctx, r.CatalogVersion)
+			return next.Call(ctx, r)
+		})
+	}
+}

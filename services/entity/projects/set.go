@@ -1,0 +1,320 @@
+package projects
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/octomesh/octomesh/pkg/bus"
+	"github.com/octomesh/octomesh/pkg/fault"
+	"github.com/octomesh/octomesh/pkg/mesh"
+	"github.com/octomesh/octomesh/pkg/schema"
+	"github.com/octomesh/octomesh/pkg/telemetry"
+	"github.com/octomesh/octomesh/services/entity/relay"
+)
+
+// Host is where projects are served; it is bus.Host.
+type Host interface {
+	Serve(p bus.Project, c mesh.Caller) error
+	Withdraw(slug string) error
+}
+
+// Options are what a Set works with. All but Retention, SQLiteSync and Owner
+// are required.
+type Options struct {
+	DataDir    string
+	SQLiteSync string
+	CursorKey  []byte
+	Retention  time.Duration // of change logs; 0 = 24 h
+	Owner      string        // names this process in leases
+	Host       Host
+	Relay      *relay.Conn
+	// Ask returns the definitions of all projects.
+	Ask func(ctx context.Context) ([]Definition, error)
+	// Caller makes what serves a project's calls.
+	Caller  func(p *Project) mesh.Caller
+	Log     *slog.Logger
+	Metrics *telemetry.Metrics
+}
+
+// Catalog is one project as the bucket of catalogs has it.
+type Catalog struct {
+	ID      string   `json:"id"`
+	Slug    string   `json:"slug"`
+	Version string   `json:"version"`
+	Dialect string   `json:"dialect"`
+	Schemas jsonText `json:"schemas"`
+	Deleted bool     `json:"deleted"`
+}
+
+// Set is the projects of one worker. Each has a goroutine of its own, so that
+// one whose database is slow or missing keeps no other waiting.
+type Set struct {
+	o      Options
+	ctx    context.Context
+	cancel context.CancelFunc
+	done   sync.WaitGroup
+
+	mu       sync.Mutex
+	keepers  map[string]*keeper // by id
+	catalogs map[string]shown   // of the whole mesh, by slug
+	closed   bool
+}
+
+// shown is a project as discover tells of it.
+type shown struct {
+	id      string
+	catalog *schema.Catalog
+}
+
+// New returns an empty Set; Close it.
+func New(o Options) *Set {
+	s := &Set{o: o, keepers: map[string]*keeper{}, catalogs: map[string]shown{}}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	return s
+}
+
+// The pace of a project that cannot be opened.
+const (
+	reopenFirst = 250 * time.Millisecond
+	reopenMost  = 5 * time.Second
+	swapRetry   = time.Second
+)
+
+// keeper keeps one project served until it is withdrawn.
+type keeper struct {
+	set  *Set
+	want chan *Definition // the newest; nil = withdraw
+	once sync.Once
+	try  chan struct{} // closed after the first attempt to open
+}
+
+// Sync asks for the definitions and serves them all, once. It returns when each
+// has been tried; those that could not be opened are tried again meanwhile.
+// Errors: those of Ask.
+func (s *Set) Sync(ctx context.Context) error {
+	defs, err := s.o.Ask(ctx)
+	if err != nil {
+		return err
+	}
+	var tries []chan struct{}
+	for i := range defs {
+		if k := s.serve(&defs[i]); k != nil {
+			tries = append(tries, k.try)
+		}
+	}
+	for _, try := range tries {
+		select {
+		case <-try:
+		case <-ctx.Done():
+			return fault.From(ctx.Err())
+		}
+	}
+	return nil
+}
+
+// serve hands a definition to the project's keeper.
+func (s *Set) serve(d *Definition) *keeper {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil
+	}
+	if cat, err := schema.Parse(d.Schemas); err == nil {
+		s.catalogs[d.Slug] = shown{d.ID, cat}
+	}
+	k := s.keepers[d.ID]
+	if k == nil {
+		k = &keeper{set: s, want: make(chan *Definition, 1), try: make(chan struct{})}
+		s.keepers[d.ID] = k
+		s.done.Go(k.run)
+	}
+	k.tell(d)
+	return k
+}
+
+// tell replaces what the keeper shall do next. The Set's lock is held.
+func (k *keeper) tell(d *Definition) {
+	select {
+	case <-k.want:
+	default:
+	}
+	k.want <- d
+}
+
+// Changed takes a catalog that was published. A project that is new here is
+// asked for at the auth service, which alone knows the database's address.
+func (s *Set) Changed(value []byte) {
+	var c Catalog
+	if err := json.Unmarshal(value, &c); err != nil || c.Slug == "" {
+		s.o.Log.Warn("a published catalog cannot be read", telemetry.KeyError, errText(err))
+		return
+	}
+	s.mu.Lock()
+	k := s.keepers[c.ID]
+	old, had := s.catalogs[c.Slug]
+	if c.Deleted {
+		if had && old.id == c.ID {
+			delete(s.catalogs, c.Slug)
+		}
+		if k != nil {
+			delete(s.keepers, c.ID)
+			k.tell(nil)
+		}
+	}
+	same := had && old.id == c.ID && old.catalog.Version == c.Version
+	s.mu.Unlock()
+	if c.Deleted || k != nil && same {
+		return
+	}
+	s.done.Go(func() {
+		wait := reopenFirst
+		for s.ctx.Err() == nil {
+			err := s.Sync(s.ctx)
+			if err == nil {
+				return
+			}
+			s.o.Log.Warn("the projects cannot be asked for", telemetry.KeyError, err.Error())
+			sleep(s.ctx, wait)
+			wait = min(2*wait, reopenMost)
+		}
+	})
+}
+
+func errText(err error) string {
+	if err == nil {
+		return "it names no project"
+	}
+	return err.Error()
+}
+
+// Each calls fn for every project of the mesh that is known here, in no order.
+func (s *Set) Each(fn func(id, slug string, cat *schema.Catalog)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for slug, c := range s.catalogs {
+		fn(c.id, slug, c.catalog)
+	}
+}
+
+// Close withdraws all projects and closes their databases. The host must have
+// been drained.
+func (s *Set) Close() {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	s.cancel()
+	s.done.Wait()
+}
+
+// run is a keeper's life.
+func (k *keeper) run() {
+	s := k.set
+	var d *Definition
+	var p *Project
+	defer k.tried()
+	defer func() { k.close(p) }()
+	for {
+		var again <-chan time.Time
+		if d != nil && p == nil {
+			again = k.reopen(&p, d)
+		} else if d != nil && !k.fits(p, d) {
+			again = time.After(swapRetry)
+		}
+		k.tried()
+		select {
+		case d = <-k.want:
+			if d == nil {
+				return
+			}
+			if p != nil && (p.Slug != d.Slug || p.Dialect != d.Dialect) {
+				k.close(p)
+				p = nil
+			}
+		case <-again:
+		case <-s.ctx.Done():
+			return
+		}
+	}
+}
+
+func (k *keeper) tried() { k.once.Do(func() { close(k.try) }) }
+
+// reopen opens and serves the project; if it cannot, it returns when to try
+// again. A database that another process holds is what a stand-by waits for.
+func (k *keeper) reopen(into **Project, d *Definition) <-chan time.Time {
+	s := k.set
+	p, err := start(s.ctx, &s.o, d)
+	if err == nil {
+		if err = k.announce(p); err == nil {
+			*into = p
+			s.o.Log.Info("serving", telemetry.KeyProject, p.Slug, "dialect", p.Dialect, "catalog", p.Version())
+			return nil
+		}
+		_ = p.stop()
+	}
+	if s.ctx.Err() != nil {
+		return nil
+	}
+	select {
+	case <-k.try: // told once, then quietly tried
+		s.o.Log.Debug("the project still cannot be served", telemetry.KeyProject, d.Slug, telemetry.KeyError, err.Error())
+	default:
+		s.o.Log.Warn("the project cannot be served yet", telemetry.KeyProject, d.Slug, telemetry.KeyError, err.Error())
+	}
+	if fault.CodeOf(err) == fault.DBNotConnected {
+		return time.After(reopenFirst)
+	}
+	return time.After(reopenMost)
+}
+
+func (k *keeper) announce(p *Project) error {
+	return k.set.o.Host.Serve(bus.Project{Slug: p.Slug, ID: p.ID, CatalogVersion: p.Version(), Dialect: p.Dialect}, k.set.o.Caller(p))
+}
+
+// fits puts the definition's catalog in force, if it is another one.
+func (k *keeper) fits(p *Project, d *Definition) bool {
+	s := k.set
+	cat, err := schema.Parse(d.Schemas)
+	if err == nil && cat.Version == p.Version() {
+		return true
+	}
+	if err == nil {
+		err = p.swap(s.ctx, cat)
+	}
+	if err == nil {
+		err = k.announce(p)
+	}
+	if err != nil {
+		if s.ctx.Err() == nil {
+			s.o.Log.Error("the project keeps its old catalog", telemetry.KeyProject, p.Slug, telemetry.KeyError, err.Error())
+		}
+		return false
+	}
+	s.o.Log.Info("another catalog is in force", telemetry.KeyProject, p.Slug, "catalog", cat.Version)
+	return true
+}
+
+func (k *keeper) close(p *Project) {
+	if p == nil {
+		return
+	}
+	s := k.set
+	if err := s.o.Host.Withdraw(p.Slug); err != nil {
+		s.o.Log.Warn("the project could not be withdrawn", telemetry.KeyProject, p.Slug, telemetry.KeyError, err.Error())
+	}
+	if err := p.stop(); err != nil {
+		s.o.Log.Error("the database could not be closed", telemetry.KeyProject, p.Slug, telemetry.KeyError, err.Error())
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}

@@ -1,0 +1,194 @@
+package entity
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"os"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/octomesh/octomesh/pkg/bus"
+	"github.com/octomesh/octomesh/pkg/fault"
+	"github.com/octomesh/octomesh/pkg/identity"
+	"github.com/octomesh/octomesh/pkg/mesh"
+	"github.com/octomesh/octomesh/pkg/telemetry"
+	"github.com/octomesh/octomesh/services/entity/projects"
+	"github.com/octomesh/octomesh/services/entity/relay"
+)
+
+// drainTime is how long a stop waits for the calls under way.
+const drainTime = 10 * time.Second
+
+// Service is one worker.
+type Service struct {
+	config Config
+	deps   Deps
+	log    *slog.Logger
+	// metrics counts what it sees; nil does nothing.
+	metrics   *telemetry.Metrics
+	cursorKey []byte
+	ready     chan struct{}
+	readyOnce sync.Once
+
+	identity Identifier
+	set      *projects.Set
+}
+
+// New returns a worker that does not run yet. Its error is one of settings.
+func New(c Config, d Deps) (*Service, error) {
+	if d.Dialer == nil || d.Relay == nil {
+		return nil, errors.New("the worker needs connections in the roles entity and relay")
+	}
+	if d.Log == nil {
+		d.Log = slog.New(slog.DiscardHandler)
+	}
+	key, err := c.cursorKey()
+	if err != nil {
+		return nil, err
+	}
+	return &Service{config: c, deps: d, log: d.Log, metrics: d.Metrics, cursorKey: key, ready: make(chan struct{}), identity: d.Identity}, nil
+}
+
+// Name returns "entity".
+func (s *Service) Name() string { return "entity" }
+
+// Ready is closed when every project that the auth service names is served, or
+// has failed to be once and is tried again.
+func (s *Service) Ready() <-chan struct{} { return s.ready }
+
+// Run serves until ctx ends, then answers what it has taken and closes the
+// databases. Errors: UNAVAILABLE when the mesh cannot be reached.
+func (s *Service) Run(ctx context.Context) error {
+	client, err := bus.NewClient(s.deps.Dialer, bus.ClientOptions{Log: s.log})
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	if s.identity == nil {
+		who, err := identity.Start(ctx, client.Conn(), client, s.log)
+		if err != nil {
+			return unlessDone(ctx, err)
+		}
+		defer who.Close()
+		s.identity = who
+	}
+	publisher, err := relay.Connect(s.deps.Relay)
+	if err != nil {
+		return err
+	}
+	defer publisher.Close()
+	discovery := &late{}
+	host, err := bus.NewHost(s.deps.Dialer, bus.HostOptions{Log: s.log, Discover: discovery.answer})
+	if err != nil {
+		return err
+	}
+	s.set = projects.New(projects.Options{
+		DataDir: s.config.DataDir, SQLiteSync: s.config.SQLiteSync, CursorKey: s.cursorKey, Retention: s.config.Retention,
+		Owner: owner(), Host: host, Relay: publisher, Caller: s.caller, Log: s.log, Metrics: s.metrics,
+		Ask: func(ctx context.Context) ([]projects.Definition, error) { return definitions(ctx, client) },
+	})
+	discovery.set(s.discover)
+	// The databases close last: a call that was taken still needs its own.
+	defer s.set.Close()
+	defer s.drain(host)
+	if err := s.begin(ctx); err != nil {
+		return unlessDone(ctx, err)
+	}
+	catalogs, err := bus.OpenBucket(ctx, client.Conn(), bus.BucketCatalogs, bus.BucketConfig{})
+	if err != nil {
+		return unlessDone(ctx, err)
+	}
+	s.readyOnce.Do(func() { close(s.ready) })
+	catalogs.Watch(ctx, func(_ string, value []byte, deleted bool) {
+		if !deleted {
+			s.set.Changed(value)
+		}
+	}, nil)
+	return nil
+}
+
+func (s *Service) drain(host *bus.Host) {
+	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
+	defer cancel()
+	if err := host.Drain(ctx); err != nil {
+		s.log.Warn("calls were cut off at the stop", telemetry.KeyError, err.Error())
+	}
+}
+
+// begin serves what the auth service names, asking until it answers.
+func (s *Service) begin(ctx context.Context) error {
+	for {
+		err := s.set.Sync(ctx)
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		s.log.Warn("the auth service does not name the projects yet", telemetry.KeyError, err.Error())
+		t := time.NewTimer(100 * time.Millisecond)
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			t.Stop()
+			return ctx.Err()
+		}
+	}
+}
+
+// definitions asks the auth service for all projects.
+func definitions(ctx context.Context, c *bus.Client) ([]projects.Definition, error) {
+	out, err := c.Control(ctx, "auth.projects", []byte("{}"), mesh.Header{Transport: "entity"})
+	if err != nil {
+		return nil, err
+	}
+	var defs []projects.Definition
+	if err := json.Unmarshal(out, &defs); err == nil {
+		return defs, nil
+	}
+	var wrapped struct {
+		Projects []projects.Definition `json:"projects"`
+	}
+	if err := json.Unmarshal(out, &wrapped); err != nil || wrapped.Projects == nil {
+		return nil, fault.Wrap(err, fault.Unavailable, "the auth service's list of projects cannot be read")
+	}
+	return wrapped.Projects, nil
+}
+
+func unlessDone(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// owner names this process in leases.
+func owner() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "worker"
+	}
+	return host + "/" + strconv.Itoa(os.Getpid()) + "/" + telemetry.NewRequestID()
+}
+
+// late answers discover once there is something to tell.
+type late struct {
+	mu sync.Mutex
+	fn func(context.Context, mesh.Header) ([]byte, error)
+}
+
+func (l *late) set(fn func(context.Context, mesh.Header) ([]byte, error)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.fn = fn
+}
+
+func (l *late) answer(ctx context.Context, h mesh.Header) ([]byte, error) {
+	l.mu.Lock()
+	fn := l.fn
+	l.mu.Unlock()
+	if fn == nil {
+		return nil, fault.New(fault.NoHandler, "the worker is starting")
+	}
+	return fn(ctx, h)
+}
