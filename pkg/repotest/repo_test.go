@@ -172,7 +172,7 @@ var layers = map[string][]string{
 	"bus":           {"fault", "strictjson", "schema", "query", "mesh", "telemetry"},
 	"store":         {"fault", "strictjson", "schema", "query", "mesh"},
 	"identity":      {"fault", "mesh", "access", "bus"},
-	"event":         {"fault", "strictjson", "schema", "query", "mesh", "access", "bus", "telemetry"},
+	"event":         {"fault", "strictjson", "schema", "query", "mesh", "access", "bus", "telemetry", "identity"},
 	"storetest":     {"fault", "strictjson", "schema", "query", "mesh", "store"},
 	"transporttest": {"fault", "strictjson", "schema", "query", "mesh", "event", "access", "bus", "store"},
 	"repotest":      {},

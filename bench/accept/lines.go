@@ -1,0 +1,46 @@
+package main
+
+// line is one claim and the tests that prove it.
+type line struct {
+	name  string
+	claim string
+	steps []step
+}
+
+// step is one go test invocation.
+type step struct {
+	pkg   string
+	tests string // -run pattern
+}
+
+// lines are the acceptance lines, in the order of the issues.
+var lines = []line{
+	{"house.1", "starts with only Go, ready in 300 ms, 40 MB, 70 MB; README's blocks run", []step{
+		{"./services/octomesh", "^(TestReadmeRuns|TestBinaryIsSmallAndQuick)$"},
+	}},
+	{"house.2", "a whole data set imports, survives a restart, exports to the same bytes", []step{
+		{"./services/octomesh", "^TestDataSet"},
+	}},
+	{"house.3", "every op and every fault over REST, native NATS and WebSocket, byte for byte", []step{
+		{"./services/octomesh", "^TestTransports"},
+		{"./pkg/transporttest", "."},
+	}},
+	{"house.4", "SQLite and the in-memory matcher agree; seeded bugs are caught", []step{
+		{"./pkg/storetest", "^TestProperty|^TestSeededBugs"},
+	}},
+	{"house.5", "kill -9 loses nothing that was acknowledged", []step{
+		{"./services/octomesh", "^TestKill"},
+	}},
+	{"house.6", "live: resume without gap, gap answered, slow readers cut off, revocation ends streams, native clients held", []step{
+		{"./services/octomesh", "^TestLive"},
+	}},
+	{"house.7", "services as separate processes survive drains, kills and a NATS restart", []step{
+		{"./services/octomesh", "^TestApart"},
+	}},
+	{"house.8", "against the floor: CPU per request, rates and fan-out", []step{
+		{"./bench/versus", "^TestAgainstFloor"},
+	}},
+	{"house.9", "a million records stream with flat memory", []step{
+		{"./services/octomesh", "^TestStreamMemory$"},
+	}},
+}

@@ -1,0 +1,109 @@
+// Package load drives a server on this machine in a closed loop over keep-alive
+// connections and says what it cost: requests and their latencies come out,
+// with the CPU of the server's process and of everybody else.
+package load
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/valyala/fasthttp"
+)
+
+// Request fills one request; n counts from 0 over the whole life of a Load, so
+// that unique values stay unique.
+type Request func(n int64, r *fasthttp.Request)
+
+// Load is one kind of request against one server.
+type Load struct {
+	Addr    string // host:port on the loopback
+	PID     int    // the server's process
+	Conns   int
+	Request Request
+	Status  int // that every answer must have
+
+	count  atomic.Int64
+	client *fasthttp.HostClient
+}
+
+// Result is one burst.
+type Result struct {
+	Requests int
+	Wall     time.Duration
+	CPU      time.Duration // of the server's process
+	Others   float64       // cores used by neither server nor this process
+	Body     int           // bytes of the last reply's body
+	Latency  []time.Duration
+}
+
+// PerSecond is the rate.
+func (r Result) PerSecond() float64 { return float64(r.Requests) / r.Wall.Seconds() }
+
+// CPUPer is the server's processor time for one request.
+func (r Result) CPUPer() time.Duration { return r.CPU / time.Duration(max(r.Requests, 1)) }
+
+// Percentile returns a latency, p in 0…1.
+func (r Result) Percentile(p float64) time.Duration {
+	if len(r.Latency) == 0 {
+		return 0
+	}
+	return r.Latency[int(p*float64(len(r.Latency)-1))]
+}
+
+// Burst sends requests for d and fails on the first wrong answer.
+func (l *Load) Burst(d time.Duration) (Result, error) {
+	if l.client == nil {
+		l.client = &fasthttp.HostClient{Addr: l.Addr, MaxConns: l.Conns, ReadTimeout: 20 * time.Second, WriteTimeout: 20 * time.Second, NoDefaultUserAgentHeader: true, DisablePathNormalizing: true}
+	}
+	var (
+		mu     sync.Mutex
+		wg     sync.WaitGroup
+		res    Result
+		failed error
+	)
+	cpu, busy, self, start := CPU(l.PID), Busy(), CPU(os.Getpid()), time.Now()
+	for range l.Conns {
+		wg.Go(func() {
+			lat, body, err := l.loop(start.Add(d))
+			mu.Lock()
+			defer mu.Unlock()
+			res.Latency = append(res.Latency, lat...)
+			res.Body = max(res.Body, body)
+			if err != nil {
+				failed = err
+			}
+		})
+	}
+	wg.Wait()
+	res.Wall, res.CPU = time.Since(start), CPU(l.PID)-cpu
+	res.Others = (Busy() - busy - res.CPU - (CPU(os.Getpid()) - self)).Seconds() / res.Wall.Seconds()
+	res.Requests = len(res.Latency)
+	slices.Sort(res.Latency)
+	return res, failed
+}
+
+func (l *Load) loop(end time.Time) (lat []time.Duration, body int, err error) {
+	req, resp := fasthttp.AcquireRequest(), fasthttp.AcquireResponse()
+	defer fasthttp.ReleaseRequest(req)
+	defer fasthttp.ReleaseResponse(resp)
+	for {
+		begin := time.Now()
+		if begin.After(end) {
+			return lat, body, nil
+		}
+		req.Reset()
+		l.Request(l.count.Add(1)-1, req)
+		req.SetHost(l.Addr)
+		if err := l.client.Do(req, resp); err != nil {
+			return lat, body, err
+		}
+		if resp.StatusCode() != l.Status {
+			return lat, body, fmt.Errorf("%s %s: status %d: %.300s", req.Header.Method(), req.RequestURI(), resp.StatusCode(), resp.Body())
+		}
+		lat, body = append(lat, time.Since(begin)), len(resp.Body())
+	}
+}

@@ -1,0 +1,121 @@
+package versus
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/octomesh/octomesh/bench/load"
+)
+
+// goals are what the product promises against the floor: at most so much CPU
+// for each request, and at least such a rate.
+var goals = []struct {
+	kind   string
+	status int
+	cpu    float64 // product / floor
+	rate   float64 // product / floor; 0 = not promised
+}{
+	{"get", 200, 1.2, 0},
+	{"list", 200, 0.8, 0},
+	{"create", 201, 0.9, 1.3},
+	{"update", 200, 1.2, 0},
+}
+
+// conns, bursts and burst are the protocol of every comparison: floor and
+// product alternate; a pair is thrown away when others used the machine.
+const (
+	conns  = 64
+	bursts = 5
+	burst  = 4 * time.Second
+	others = 0.3 // cores
+)
+
+// pair is one burst of each.
+type pair struct{ product, floor load.Result }
+
+// TestAgainstFloor needs a quiet machine and minutes, so it runs for the
+// acceptance alone.
+func TestAgainstFloor(t *testing.T) {
+	if os.Getenv("OCTOMESH_ACCEPT") == "" {
+		t.Skip("skipped: comparison with the floor (go run ./bench/accept house.8)")
+	}
+	f, p := floor(t, "full"), product(t, "full")
+	for _, g := range goals {
+		t.Run(g.kind, func(t *testing.T) {
+			pairs := alternate(t, p, f, g.kind, g.status)
+			cpu := median(pairs, func(x pair) float64 { return float64(x.product.CPUPer()) / float64(x.floor.CPUPer()) })
+			rate := median(pairs, func(x pair) float64 { return x.product.PerSecond() / x.floor.PerSecond() })
+			figure(map[string]any{
+				"op": g.kind, "sync": "full", "conns": conns, "pairs": len(pairs), "cpu_ratio": round(cpu), "rate_ratio": round(rate),
+				"product_us": micros(pairs, func(x pair) load.Result { return x.product }), "floor_us": micros(pairs, func(x pair) load.Result { return x.floor }),
+				"product_rps": rps(pairs, func(x pair) load.Result { return x.product }), "floor_rps": rps(pairs, func(x pair) load.Result { return x.floor }),
+				"product_body": pairs[0].product.Body, "floor_body": pairs[0].floor.Body,
+			})
+			if cpu > g.cpu {
+				t.Errorf("%s costs %.2f times the floor's CPU, promised %.2f", g.kind, cpu, g.cpu)
+			}
+			if rate < g.rate {
+				t.Errorf("%s reaches %.2f times the floor's rate, promised %.2f", g.kind, rate, g.rate)
+			}
+		})
+	}
+}
+
+// alternate runs floor and product in turn until enough quiet pairs are there.
+func alternate(t *testing.T, p, f *contender, kind string, status int) []pair {
+	t.Helper()
+	lp := &load.Load{Addr: p.addr, PID: p.pid, Conns: conns, Request: p.fill(kind), Status: status}
+	lf := &load.Load{Addr: f.addr, PID: f.pid, Conns: conns, Request: f.fill(kind), Status: status}
+	run := func(l *load.Load, d time.Duration) load.Result {
+		r, err := l.Burst(d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	run(lf, time.Second) // warm up
+	run(lp, time.Second)
+	var pairs []pair
+	for tries := 0; len(pairs) < bursts; tries++ {
+		if tries == 3*bursts {
+			t.Fatalf("the machine is too busy: only %d of %d pairs ran with under %.1f cores used by others", len(pairs), tries, others)
+		}
+		x := pair{floor: run(lf, burst), product: run(lp, burst)}
+		if max(x.floor.Others, x.product.Others) <= others {
+			pairs = append(pairs, x)
+		}
+	}
+	return pairs
+}
+
+func median(pairs []pair, of func(pair) float64) float64 {
+	v := make([]float64, len(pairs))
+	for i, p := range pairs {
+		v[i] = of(p)
+	}
+	slices.Sort(v)
+	return v[len(v)/2]
+}
+
+func micros(pairs []pair, of func(pair) load.Result) float64 {
+	return round(median(pairs, func(p pair) float64 { return float64(of(p).CPUPer()) / 1e3 }))
+}
+
+func rps(pairs []pair, of func(pair) load.Result) float64 {
+	return round(median(pairs, func(p pair) float64 { return of(p).PerSecond() }))
+}
+
+func round(f float64) float64 { return float64(int(f*100+0.5)) / 100 }
+
+// figure prints a line that bench/accept keeps.
+func figure(v map[string]any) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	fmt.Printf("figure: %s\n", b)
+}

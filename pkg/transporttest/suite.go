@@ -1,0 +1,278 @@
+package transporttest
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/octomesh/octomesh/pkg/fault"
+	"github.com/octomesh/octomesh/pkg/mesh"
+)
+
+// Harness is a transport under test.
+type Harness struct {
+	// Name names the wire file, testdata/<Name>.wire.
+	Name string
+	// Serve starts the transport's server over behind and returns a client of
+	// its wire: what the client is called with, behind shall be called with. It
+	// cleans up with t.
+	Serve func(t *testing.T, behind mesh.Caller) mesh.Caller
+	// Wire returns what went over the wire since the last call, as text; nil
+	// for a transport whose wire is recorded elsewhere.
+	Wire func() string
+	// Skip are the cases that the protocol cannot express, with the reason.
+	Skip map[string]string
+}
+
+var update = flag.Bool("update", false, "rewrite golden and wire files")
+
+// seen is a Caller that remembers the request and gives a prepared answer.
+type seen struct {
+	mu     sync.Mutex
+	last   *mesh.Request
+	answer func(ctx context.Context, r *mesh.Request) (*mesh.Reply, error)
+}
+
+func (s *seen) Call(ctx context.Context, r *mesh.Request) (*mesh.Reply, error) {
+	c := *r
+	c.Args = bytes.Clone(r.Args)
+	s.mu.Lock()
+	s.last = &c
+	answer := s.answer
+	s.mu.Unlock()
+	return answer(ctx, r)
+}
+
+func (s *seen) next(answer func(context.Context, *mesh.Request) (*mesh.Reply, error)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.last, s.answer = nil, answer
+}
+
+func (s *seen) request() *mesh.Request {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.last
+}
+
+// Run puts the transport through every case.
+func Run(t *testing.T, h Harness) {
+	behind := &seen{}
+	client := h.Serve(t, behind)
+	wire := &strings.Builder{}
+	record := func(name string) {
+		if h.Wire != nil {
+			fmt.Fprintf(wire, "### %s\n%s\n", name, normal(h.Wire()))
+		}
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			if why := h.Skip[c.name]; why != "" {
+				t.Skipf("skipped: %s over %s (%s)", c.name, h.Name, why)
+			}
+			roundTrip(t, behind, client, c)
+			record(c.name)
+		})
+	}
+	t.Run("every code survives", func(t *testing.T) {
+		for _, row := range fault.Table {
+			if h.Skip[string(row.Code)] == "" {
+				survives(t, behind, client, row.Code)
+			}
+		}
+		record("every code survives")
+	})
+	t.Run("a cause does not cross", func(t *testing.T) { leaksNothing(t, behind, client) })
+	t.Run("a cancelled caller is let go", func(t *testing.T) { letsGo(t, behind, client) })
+	if h.Wire != nil {
+		compare(t, h.Name, wire.String())
+	}
+}
+
+// ask fills what every transport can carry.
+func ask(c oneCase) *mesh.Request {
+	r := &mesh.Request{Project: c.project, Entity: c.entity, Op: c.op, Args: []byte(c.args)}
+	if r.Project == "" {
+		r.Project = "default"
+	}
+	r.RequestID = "0190b36e-1111-7000-8000-000000000001"
+	r.IdempotencyKey = c.key
+	return r
+}
+
+func roundTrip(t *testing.T, behind *seen, client mesh.Caller, c oneCase) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	behind.next(func(context.Context, *mesh.Request) (*mesh.Reply, error) {
+		return &mesh.Reply{Body: []byte(c.reply), Position: c.position, Replayed: c.replayed, Version: c.version}, nil
+	})
+	reply, err := client.Call(ctx, ask(c))
+	if err != nil {
+		t.Fatalf("the call failed: %v", err)
+	}
+	got := behind.request()
+	if got == nil {
+		t.Fatal("nothing arrived behind the transport")
+	}
+	want := ask(c)
+	if got.Project != want.Project || got.Entity != want.Entity || got.Op != want.Op || got.IdempotencyKey != want.IdempotencyKey {
+		t.Errorf("arrived: %s/%s.%s key %q, sent: %s/%s.%s key %q", got.Project, got.Entity, got.Op, got.IdempotencyKey, want.Project, want.Entity, want.Op, want.IdempotencyKey)
+	}
+	if got.RequestID != want.RequestID {
+		t.Errorf("the request id %q became %q", want.RequestID, got.RequestID)
+	}
+	if !sameJSON(t, got.Args, []byte(c.args)) {
+		t.Errorf("arguments\n arrived %s\n sent    %s", got.Args, c.args)
+	}
+	if string(reply.Body) != c.reply {
+		t.Errorf("reply\n got  %s\n sent %s", reply.Body, c.reply)
+	}
+	if reply.Position != c.position || reply.Replayed != c.replayed {
+		t.Errorf("position %v replayed %v, sent %v %v", reply.Position, reply.Replayed, c.position, c.replayed)
+	}
+}
+
+// sameJSON compares two documents exactly: numbers by their text, null apart
+// from absence, members in any order.
+func sameJSON(t *testing.T, a, b []byte) bool {
+	t.Helper()
+	decode := func(src []byte) any {
+		if len(bytes.TrimSpace(src)) == 0 {
+			return map[string]any{}
+		}
+		d := json.NewDecoder(bytes.NewReader(src))
+		d.UseNumber()
+		var v any
+		if err := d.Decode(&v); err != nil {
+			t.Errorf("%q is no JSON: %v", src, err)
+		}
+		return v
+	}
+	return reflect.DeepEqual(decode(a), decode(b))
+}
+
+func survives(t *testing.T, behind *seen, client mesh.Caller, code fault.Code) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	behind.next(func(context.Context, *mesh.Request) (*mesh.Reply, error) {
+		return nil, fault.New(code, "what went wrong: é <&>").With(map[string]string{"field": "name"})
+	})
+	// A write without a key, so that no layer repeats it.
+	_, err := client.Call(ctx, ask(oneCase{entity: "Product", op: "create", args: `{"data":{"name":"x"}}`}))
+	var f *fault.Error
+	if !errors.As(err, &f) {
+		t.Errorf("%s came back as %v", code, err)
+		return
+	}
+	if f.Code != code || f.Message != "what went wrong: é <&>" {
+		t.Errorf("%s came back as %s %q", code, f.Code, f.Message)
+	}
+	if d, _ := json.Marshal(f.Details); string(d) != `{"field":"name"}` {
+		t.Errorf("%s lost its details: %s", code, d)
+	}
+}
+
+func leaksNothing(t *testing.T, behind *seen, client mesh.Caller) {
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	behind.next(func(context.Context, *mesh.Request) (*mesh.Reply, error) {
+		return nil, errors.New("driver: password authentication failed for postgres://root:hunter2@db")
+	})
+	_, err := client.Call(ctx, ask(oneCase{entity: "Product", op: "create", args: `{"data":{"name":"x"}}`}))
+	var f *fault.Error
+	if !errors.As(err, &f) || f.Code != fault.Internal {
+		t.Fatalf("an uncoded failure came back as %v", err)
+	}
+	if strings.Contains(string(f.AppendReply(nil)), "hunter2") {
+		t.Errorf("the cause crossed: %v", f)
+	}
+}
+
+func letsGo(t *testing.T, behind *seen, client mesh.Caller) {
+	arrived, release := make(chan struct{}), make(chan struct{})
+	defer close(release)
+	var once sync.Once
+	behind.next(func(ctx context.Context, _ *mesh.Request) (*mesh.Reply, error) {
+		once.Do(func() { close(arrived) })
+		select {
+		case <-release:
+		case <-ctx.Done():
+		}
+		return nil, fault.New(fault.Cancelled, "gone")
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() {
+		_, err := client.Call(ctx, ask(oneCase{entity: "Product", op: "create", args: `{"data":{"name":"x"}}`}))
+		done <- err
+	}()
+	<-arrived
+	cancel()
+	if err := <-done; err == nil {
+		t.Error("a cancelled call succeeded")
+	}
+}
+
+// What differs from run to run is replaced before bytes are compared.
+var changing = []struct {
+	pattern *regexp.Regexp
+	with    string
+}{
+	{regexp.MustCompile(`(?m)^Date: .*$`), "Date: <date>"},
+	{regexp.MustCompile(`127\.0\.0\.1:\d+`), "<host>"},
+	{regexp.MustCompile(`_INBOX[A-Za-z0-9_.-]+`), "<inbox>"},
+	{regexp.MustCompile(`"ttl":\d+`), `"ttl":<ms>`},
+	{regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}`), "<uuid7>"},
+}
+
+func normal(s string) string {
+	s = strings.ReplaceAll(s, "\r\n", "\n")
+	for _, c := range changing {
+		s = c.pattern.ReplaceAllString(s, c.with)
+	}
+	return strings.TrimRight(s, "\n")
+}
+
+func compare(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name+".wire")
+	if *update {
+		if err := os.MkdirAll("testdata", 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatalf("no recorded wire (go test -update records one, read it before you commit it): %v", err)
+	}
+	g, w := strings.Split(got, "\n"), strings.Split(string(want), "\n")
+	for i := range max(len(g), len(w)) {
+		a, b := "<end>", "<end>"
+		if i < len(g) {
+			a = g[i]
+		}
+		if i < len(w) {
+			b = w[i]
+		}
+		if a != b {
+			t.Fatalf("%s, line %d\n got  %s\n want %s", path, i+1, a, b)
+		}
+	}
+}
