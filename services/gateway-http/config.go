@@ -1,0 +1,33 @@
+package gateway
+
+import (
+	"net"
+	"strconv"
+	"time"
+
+	"github.com/octomesh/octomesh/services/gateway-http/door"
+)
+
+// Config is the gateway's settings.
+type Config struct {
+	Host           string        `name:"host" env:"MOSTA_NET_HOST" default:"0.0.0.0" help:"Address to listen on."`
+	Port           int           `name:"port" env:"MOSTA_NET_PORT,MOSTA_NET_REST_PORT" default:"4488" help:"HTTP port; 0 takes a free one."`
+	Origins        []string      `name:"cors-origin" env:"MOSTA_NET_CORS_ORIGIN" sep:"," help:"Browser origins that may call, * for any; none unless set."`
+	KeyInURL       string        `name:"key-in-url" env:"OCTOMESH_KEY_IN_URL" enum:"live,off,all" default:"live" help:"Where ?apikey= is accepted: live (only /events and /ws), off, all."`
+	RequestTimeout time.Duration `name:"request-timeout" env:"OCTOMESH_REQUEST_TIMEOUT" default:"10s" help:"How long a request may work."`
+	DrainTimeout   time.Duration `name:"drain-timeout" env:"OCTOMESH_DRAIN_TIMEOUT" default:"10s" help:"How long a stop waits for requests."`
+
+	REST bool `name:"rest" env:"MOSTA_NET_REST_ENABLED" default:"true" negatable:"" help:"Serve REST."`
+	WS   bool `name:"ws" env:"MOSTA_NET_WS_ENABLED" default:"true" negatable:"" help:"Serve WebSocket."`
+	SSE  bool `name:"sse" env:"MOSTA_NET_SSE_ENABLED" default:"true" negatable:"" help:"Serve server-sent events."`
+}
+
+// DefaultConfig is what a start without settings has.
+func DefaultConfig() Config {
+	return Config{
+		Host: "0.0.0.0", Port: 4488, KeyInURL: string(door.KeyInLive),
+		RequestTimeout: 10 * time.Second, DrainTimeout: 10 * time.Second, REST: true, WS: true, SSE: true,
+	}
+}
+
+func (c *Config) addr() string { return net.JoinHostPort(c.Host, strconv.Itoa(c.Port)) }

@@ -1,0 +1,93 @@
+package gateway
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/octomesh/octomesh/pkg/access"
+	"github.com/octomesh/octomesh/pkg/bus"
+	"github.com/octomesh/octomesh/pkg/fault"
+	"github.com/octomesh/octomesh/pkg/identity"
+	"github.com/octomesh/octomesh/pkg/mesh"
+	"github.com/octomesh/octomesh/pkg/telemetry"
+)
+
+// identities is the process's identity.Identity from the moment that it is
+// there; until then nobody can be told apart, and nobody is let in.
+type identities struct {
+	now atomic.Pointer[identity.Identity]
+}
+
+func (i *identities) Principal(ctx context.Context, c access.Credential) (*mesh.Principal, string, error) {
+	if id := i.now.Load(); id != nil {
+		return id.Principal(ctx, c)
+	}
+	return nil, "", fault.New(fault.Unavailable, "the gateway has not reached the auth service yet")
+}
+
+func (i *identities) trusted() bool {
+	id := i.now.Load()
+	return id != nil && id.Trusted()
+}
+
+// follow learns the projects and who may be believed, and goes on until ctx
+// ends. arrived is called once each has been learnt.
+func (s *Service) follow(ctx context.Context, work *sync.WaitGroup, arrived func()) {
+	var missing sync.WaitGroup
+	missing.Add(2)
+	work.Go(func() { s.followCatalogs(ctx, missing.Done) })
+	work.Go(func() { s.followIdentity(ctx, missing.Done) })
+	work.Go(func() {
+		missing.Wait()
+		if ctx.Err() == nil {
+			arrived()
+		}
+	})
+}
+
+func (s *Service) followCatalogs(ctx context.Context, arrived func()) {
+	done := sync.OnceFunc(arrived)
+	defer done()
+	b, err := bus.OpenBucket(ctx, s.client.Conn(), bus.BucketCatalogs, bus.BucketConfig{})
+	if err != nil { // only when ctx ended
+		return
+	}
+	b.Watch(ctx, func(key string, value []byte, deleted bool) {
+		if err := s.door.Projects.Apply(key, value, deleted); err != nil {
+			s.log.Error("a catalog was left as it was", telemetry.KeyProject, key, telemetry.KeyError, err.Error())
+		}
+	}, func() {
+		s.door.Projects.SetLoaded()
+		done()
+	})
+}
+
+// followIdentity starts pkg/identity, which waits for the auth service, and
+// tells revocations to what is open.
+func (s *Service) followIdentity(ctx context.Context, arrived func()) {
+	done := sync.OnceFunc(arrived)
+	defer done()
+	for ctx.Err() == nil {
+		id, err := identity.Start(ctx, s.client.Conn(), s.client, s.log)
+		if err == nil {
+			defer id.Close()
+			defer id.OnRevoke(func(who string) {
+				s.feed.Revoke(who)
+				s.hub.Revoke(who)
+			})()
+			s.identities.now.Store(id)
+			done()
+			<-ctx.Done()
+			return
+		}
+		if ctx.Err() == nil {
+			s.log.Warn("the auth service cannot be reached yet", telemetry.KeyError, err.Error())
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Second):
+		}
+	}
+}

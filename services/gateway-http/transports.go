@@ -1,0 +1,38 @@
+package gateway
+
+import (
+	"github.com/octomesh/octomesh/services/gateway-http/httpserver"
+	"github.com/octomesh/octomesh/services/gateway-http/rest"
+	"github.com/octomesh/octomesh/services/gateway-http/sse"
+	"github.com/octomesh/octomesh/services/gateway-http/ws"
+)
+
+// transport is one protocol of the gateway. Adding one is a folder, an entry
+// here and a toggle in Config.
+type transport struct {
+	name    string
+	enabled func(*Config) bool
+	mount   func(*Service, *httpserver.Mux)
+}
+
+// transports is the list of all protocols: there is no other way in.
+var transports = []transport{
+	{rest.Transport, func(c *Config) bool { return c.REST }, func(s *Service, m *httpserver.Mux) {
+		r := rest.New(s.door)
+		r.Health = s.admin.Health
+		r.Mount(m)
+	}},
+	{ws.Transport, func(c *Config) bool { return c.WS }, func(s *Service, m *httpserver.Mux) { ws.New(s.door, s.hub).Mount(m) }},
+	{sse.Transport, func(c *Config) bool { return c.SSE }, func(s *Service, m *httpserver.Mux) { sse.New(s.door, s.hub).Mount(m) }},
+}
+
+// Transports returns the names of the protocols that c turns on.
+func Transports(c *Config) []string {
+	var names []string
+	for _, t := range transports {
+		if t.enabled(c) {
+			names = append(names, t.name)
+		}
+	}
+	return names
+}
