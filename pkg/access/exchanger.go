@@ -30,9 +30,9 @@ func (c *Credential) IsZero() bool {
 	return c.Key == "" && c.Bearer == "" && c.Ticket == "" && c.User == "" && c.Password == "" && c.Native == ""
 }
 
-// findKey recognises an API key shown as a bearer token, as curl -u KEY: or as a
-// password.
-func (c *Credential) findKey() {
+// FindKey recognises an API key shown as a bearer token, as curl -u KEY: or as a
+// password, and puts it where it belongs.
+func (c *Credential) FindKey() {
 	switch {
 	case strings.HasPrefix(c.Bearer, keyPrefix):
 		c.Key, c.Bearer = c.Bearer, ""
@@ -127,7 +127,7 @@ func (x *Exchanger) Principal(ctx context.Context, c Credential) (*mesh.Principa
 	if len(c.Key)+len(c.Bearer)+len(c.Ticket)+len(c.User)+len(c.Password)+len(c.Native) > maxCredential {
 		return nil, "", fault.New(fault.AuthError, "the credential is too long")
 	}
-	c.findKey()
+	c.FindKey()
 	if c.Key != "" {
 		if _, err := ParseKey(c.Key); err != nil {
 			return nil, "", err

@@ -253,3 +253,7 @@ func ParseRevocation(value []byte) (id string, at time.Time, ok bool) {
 	}
 	return id, time.UnixMicro(us), true
 }
+
+// UsedTicket is the kind of those entries of the bucket of revocations that are
+// no revocation: tickets that were redeemed.
+const UsedTicket = "t"

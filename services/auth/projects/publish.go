@@ -4,15 +4,47 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"maps"
+	"slices"
+	"sync"
 )
 
 // Bucket is where catalogs are published; a watched key-value bucket.
 type Bucket interface {
-	// Get returns the value of a key, nil if there is none.
-	Get(ctx context.Context, key string) ([]byte, error)
 	Put(ctx context.Context, key string, value []byte) error
-	// Keys returns all keys.
-	Keys(ctx context.Context) ([]string, error)
+}
+
+// Mirror is what the bucket says, as its watch tells. It is safe for concurrent
+// use.
+type Mirror struct {
+	mu     sync.Mutex
+	values map[string][]byte
+}
+
+// Told notes a value of the watch.
+func (m *Mirror) Told(key string, value []byte, deleted bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.values == nil {
+		m.values = map[string][]byte{}
+	}
+	if deleted {
+		delete(m.values, key)
+		return
+	}
+	m.values[key] = bytes.Clone(value)
+}
+
+func (m *Mirror) has(key string, value []byte) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return bytes.Equal(m.values[key], value)
+}
+
+func (m *Mirror) keys() []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Sorted(maps.Keys(m.values))
 }
 
 // published is the value of a project's key in the bucket of catalogs. It has
@@ -27,45 +59,37 @@ type published struct {
 }
 
 // Publish makes the bucket say what the List says, whatever it held before: it
-// writes what is missing or different, and marks as deleted what is gone.
-// Repeating it costs one read for each project.
-func (l *List) Publish(ctx context.Context, b Bucket) error {
+// writes what is missing or different, and marks as deleted what is gone. With
+// nothing to write it costs nothing.
+func (l *List) Publish(ctx context.Context, b Bucket, m *Mirror) error {
 	live := map[string]bool{}
 	for _, p := range l.live() {
 		live[p.Slug] = true
-		value, err := json.Marshal(published{ID: p.ID, Slug: p.Slug, Version: p.catalog.Version, Dialect: p.Dialect, Schemas: p.Schemas})
-		if err != nil {
-			return err
-		}
-		if err := replace(ctx, b, p.Slug, value); err != nil {
+		if err := put(ctx, b, m, published{ID: p.ID, Slug: p.Slug, Version: p.catalog.Version, Dialect: p.Dialect, Schemas: p.Schemas}); err != nil {
 			return err
 		}
 	}
-	keys, err := b.Keys(ctx)
-	if err != nil {
-		return err
-	}
-	for _, key := range keys {
-		if live[key] {
+	for _, slug := range m.keys() {
+		if live[slug] {
 			continue
 		}
-		value, err := json.Marshal(published{ID: l.lastID(key), Slug: key, Schemas: json.RawMessage("[]"), Deleted: true})
-		if err != nil {
-			return err
-		}
-		if err := replace(ctx, b, key, value); err != nil {
+		if err := put(ctx, b, m, published{ID: l.lastID(slug), Slug: slug, Schemas: json.RawMessage("[]"), Deleted: true}); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func replace(ctx context.Context, b Bucket, key string, value []byte) error {
-	old, err := b.Get(ctx, key)
-	if err != nil || bytes.Equal(old, value) {
+func put(ctx context.Context, b Bucket, m *Mirror, p published) error {
+	value, err := json.Marshal(p)
+	if err != nil || m.has(p.Slug, value) {
 		return err
 	}
-	return b.Put(ctx, key, value)
+	if err := b.Put(ctx, p.Slug, value); err != nil {
+		return err
+	}
+	m.Told(p.Slug, value, false)
+	return nil
 }
 
 // lastID returns the id of the project that had a slug last.
