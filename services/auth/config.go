@@ -17,7 +17,9 @@ import (
 
 // Config are the settings of the auth service.
 type Config struct {
-	DataDir  string `name:"data-dir" help:"Folder of keys and of the system store." env:"OCTOMESH_DATA_DIR" default:"./data"`
+	// DataDir is the folder of keys and of the system store; a main sets it from
+	// the setting that all services of a process share.
+	DataDir  string `kong:"-"`
 	AdminKey string `name:"admin-key" help:"The first API key, with every right; used at the first start only (default: a new one is written to <data-dir>/admin.key)." env:"OCTOMESH_ADMIN_KEY" secret:""`
 	Dialect  string `name:"db-dialect" help:"Database engine of the default project." env:"DB_DIALECT" default:"sqlite"`
 	URI      string `name:"db-uri" help:"Database address of the default project (sqlite: a file; default: one of the worker's own)." env:"SGBD_URI" secret:""`

@@ -12,6 +12,7 @@ import (
 // seeds are those that the NATS server's configuration names.
 type Process struct {
 	Config
+	Data        string `name:"data-dir" help:"Folder of keys and of the system store." env:"OCTOMESH_DATA_DIR" default:"./data"`
 	NATS        string `name:"nats-url" help:"NATS servers, separated by commas." env:"OCTOMESH_NATS_URL" default:"nats://127.0.0.1:4222"`
 	AuthSeed    string `name:"nats-seed" help:"nkey seed of the role auth (default: <data-dir>/nats/auth.nk)." env:"OCTOMESH_NATS_SEED" secret:""`
 	SystemSeed  string `name:"nats-system-seed" help:"nkey seed of the role system (default: <data-dir>/nats/system.nk)." env:"OCTOMESH_NATS_SYSTEM_SEED" secret:""`
@@ -22,6 +23,7 @@ type Process struct {
 
 // Service returns the service that the settings describe.
 func (p *Process) Service(log *slog.Logger, metrics *telemetry.Metrics) (*Service, error) {
+	p.DataDir = p.Data
 	seeds := map[string]*string{bus.RoleAuth: &p.AuthSeed, bus.RoleSystem: &p.SystemSeed}
 	for role, seed := range seeds {
 		if *seed != "" {

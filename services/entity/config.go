@@ -19,7 +19,9 @@ import (
 
 // Config is the worker's settings.
 type Config struct {
-	DataDir    string        `name:"data-dir" env:"OCTOMESH_DATA_DIR" default:"./data" help:"Folder of SQLite files."`
+	// DataDir is the folder of SQLite files; a main sets it from the setting that
+	// all services of a process share.
+	DataDir    string        `kong:"-"`
 	SQLiteSync string        `name:"sqlite-sync" env:"OCTOMESH_SQLITE_SYNC" enum:"full,normal" default:"full" help:"What a commit survives: full = a loss of power, normal = the death of the process."`
 	Retention  time.Duration `name:"change-retention" env:"OCTOMESH_CHANGE_RETENTION" default:"24h" help:"How long change logs are kept: how far back a subscriber can resume and an idempotency key is known."`
 	CursorKey  string        `name:"cursor-key" env:"OCTOMESH_CURSOR_KEY" secret:"" help:"64 hex digits that sign cursors; the same for all workers of a project. Default: made once and kept in the data folder."`

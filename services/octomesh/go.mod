@@ -3,6 +3,8 @@ module github.com/octomesh/octomesh/services/octomesh
 go 1.26.0
 
 require (
+	github.com/octomesh/octomesh/clients/go v0.0.0
+	github.com/octomesh/octomesh/examples v0.0.0
 	github.com/octomesh/octomesh/pkg v0.0.0
 	github.com/octomesh/octomesh/services/auth v0.0.0
 	github.com/octomesh/octomesh/services/entity v0.0.0
@@ -10,6 +12,8 @@ require (
 )
 
 replace (
+	github.com/octomesh/octomesh/clients/go => ../../clients/go
+	github.com/octomesh/octomesh/examples => ../../examples
 	github.com/octomesh/octomesh/pkg => ../../pkg
 	github.com/octomesh/octomesh/services/auth => ../auth
 	github.com/octomesh/octomesh/services/entity => ../entity

@@ -17,6 +17,7 @@ import (
 )
 
 type settings struct {
+	DataDir string `name:"data-dir" env:"OCTOMESH_DATA_DIR" default:"./data" help:"Folder of SQLite files."`
 	entity.Config
 	NATS      string `name:"nats-url" env:"OCTOMESH_NATS_URL" default:"nats://127.0.0.1:4222" help:"NATS servers, separated by commas."`
 	Seed      string `name:"nats-seed" env:"OCTOMESH_NATS_SEED" secret:"" help:"nkey seed of the role entity."`
@@ -39,6 +40,7 @@ func run(ctx context.Context, args []string) error {
 	if _, err := config.Parse("octomesh-entity", &c, args); err != nil {
 		return err
 	}
+	c.Config.DataDir = c.DataDir
 	log, metrics := telemetry.New("entity", telemetry.Options{Level: c.LogLevel})
 	worker, err := entity.New(c.Config, entity.Deps{
 		Dialer: bus.URL{Addr: c.NATS, Service: "entity", Role: bus.RoleEntity, Seed: c.Seed},

@@ -1,0 +1,21 @@
+# One image with every program of Octomesh; the compose file picks one for each
+# service. Built from a clone alone: docker build -t octomesh .
+FROM golang:1.26 AS build
+WORKDIR /src
+COPY . .
+ENV CGO_ENABLED=0 GOFLAGS=-trimpath
+RUN go build -ldflags "-s -w" -o /out/ \
+	./services/octomesh/cmd/octomesh \
+	./services/auth/cmd/octomesh-auth \
+	./services/entity/cmd/octomesh-entity \
+	./services/gateway-http/cmd/octomesh-gateway-http
+
+FROM debian:bookworm-slim
+RUN useradd --system --uid 10001 --create-home --home-dir /var/lib/octomesh octomesh
+COPY --from=build /out/ /usr/local/bin/
+USER octomesh
+WORKDIR /var/lib/octomesh
+ENV OCTOMESH_DATA_DIR=/var/lib/octomesh/data
+EXPOSE 4488 4222
+ENTRYPOINT []
+CMD ["octomesh", "serve", "--nats-host", "0.0.0.0"]
