@@ -58,6 +58,9 @@ func (s *Store) Call(ctx context.Context, r *mesh.Request, g Guard) (*mesh.Reply
 	if err := c.args.need(c.op); err != nil {
 		return nil, err
 	}
+	if c.args.id.ref > 0 {
+		return nil, invalid("$ref belongs into a transaction")
+	}
 	if err := s.reach(ctx, c.args.minPosition); err != nil {
 		return nil, err
 	}

@@ -191,9 +191,11 @@ func restricted(r *schema.Relation, owner string) error {
 }
 
 // unlinkOwners takes the links of a relation to a record that goes away from
-// their owners. Cascade does that and no more: it is the link that goes.
+// their owners. Cascade does that and no more: it is the link that goes. The
+// other side of a relation (mappedBy) has no links of its own to lose: they go
+// with the record whose they are.
 func (w *work) unlinkOwners(r *schema.Relation, id string) error {
-	if r.OnDelete == schema.NoAction {
+	if r.OnDelete == schema.NoAction || r.MappedBy != "" && r.OnDelete != schema.Restrict {
 		return nil
 	}
 	owners, err := w.linksOf(r, id, true)

@@ -1,0 +1,222 @@
+package storetest
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/octomesh/octomesh/pkg/mesh"
+	"github.com/octomesh/octomesh/pkg/query"
+	"github.com/octomesh/octomesh/pkg/query/querytest"
+	"github.com/octomesh/octomesh/pkg/schema"
+	"github.com/octomesh/octomesh/pkg/store"
+	"github.com/octomesh/octomesh/pkg/store/driver"
+	"github.com/octomesh/octomesh/pkg/strictjson"
+)
+
+const (
+	shortCases = 2_000
+	longCases  = 100_000
+	// queriesEach is how many queries are asked about one catalog and its rows.
+	queriesEach = 50
+	// share is the least part of the queries, in percent, that must leave some
+	// of the rows, but not all.
+	share = 60
+	// occurs is how often every operator must meet every type, with rows where
+	// the value is null and with rows where it is not, in longCases queries. A
+	// shorter run has to come to half of its part: small numbers scatter.
+	occurs = 200
+)
+
+// Cases is how many cases (schema, rows, query) the property tests ask: 2,000,
+// or 100,000 in their long form.
+func Cases() int {
+	if Long() {
+		return longCases
+	}
+	return shortCases
+}
+
+// Property asks n random queries through the whole Store and compares each
+// answer with that of the evaluator in memory. It also holds the questions
+// themselves to what makes them worth asking, and prints it.
+func Property(t *testing.T, h Harness, n int) {
+	var seen querytest.Coverage
+	draw(t, h, n, func(c *asked) bool {
+		seen.Add(c.query)
+		got, err := c.answer()
+		if err != nil {
+			t.Errorf("seed %d: %s\n%v", c.seed, c.query, err)
+			return false
+		}
+		if diff := querytest.Same(c.columns(), got, c.want()); diff != "" {
+			t.Errorf("seed %d: %s\n%s\n%s", c.seed, c.query, diff, c.table())
+			return false
+		}
+		return true
+	})
+	var report bytes.Buffer
+	seen.Report(&report)
+	t.Logf("%s", report.Bytes())
+	if seen.Share() < share {
+		t.Errorf("only %d%% of the queries leave some rows and not all, want %d%%", seen.Share(), share)
+	}
+	least := occurs
+	if n < longCases {
+		least = max(1, occurs*n/longCases/2)
+	}
+	if missing := seen.Missing(least); len(missing) > 0 {
+		t.Errorf("%d pairs occur less than %d times, such as %v", len(missing), least, missing[0])
+	}
+}
+
+// SeededBugs holds the cases of Property to telling each of querytest's wrong
+// evaluators from the database.
+func SeededBugs(t *testing.T, h Harness, n int) {
+	caught := make(map[string]int, len(querytest.Bugs))
+	draw(t, h, n, func(c *asked) bool {
+		if c.query.Select == nil {
+			return true
+		}
+		got, err := c.answer()
+		if err != nil {
+			t.Errorf("seed %d: %s\n%v", c.seed, c.query, err)
+			return false
+		}
+		for _, b := range querytest.Bugs {
+			if querytest.Same(c.columns(), got, b.Run(c.query, c.rows)) != "" {
+				caught[b.Name]++
+			}
+		}
+		return true
+	})
+	for _, b := range querytest.Bugs {
+		t.Logf("%5d of %d queries catch: %s", caught[b.Name], n, b.Name)
+		if caught[b.Name] == 0 {
+			t.Errorf("nothing tells %q from the database", b.Name)
+		}
+	}
+}
+
+// asked is one query about rows that a Store holds.
+type asked struct {
+	seed  uint64
+	query *querytest.Query
+	rows  []schema.Row
+	store *store.Store
+	t     *testing.T
+}
+
+// draw makes n cases and hands each to ask, which returns false to end it all.
+func draw(t *testing.T, h Harness, n int, ask func(*asked) bool) {
+	t.Helper()
+	for seed := range uint64((n + queriesEach - 1) / queriesEach) {
+		drawn := querytest.Draw(seed, min(queriesEach, n-int(seed)*queriesEach))
+		conn := h.Open(t, drawn.Catalog)
+		fill(t, conn, drawn.Tables)
+		s, err := store.Open(t.Context(), conn, drawn.Catalog, store.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		more := true
+		for _, q := range drawn.Queries {
+			if more = ask(&asked{seed, q, drawn.Rows(q), s, t}); !more {
+				break
+			}
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if !more {
+			return
+		}
+	}
+}
+
+// fill stores rows as they are, past the Store: no request could make them,
+// with their versions, times and references to what comes later.
+func fill(t *testing.T, conn driver.Conn, tables []querytest.Table) {
+	t.Helper()
+	err := conn.Write(t.Context(), driver.Unit{Run: func(tx driver.Tx) error {
+		for _, table := range tables {
+			for _, row := range table.Rows {
+				if err := tx.Insert(table.Entity, slices.Clone(row)); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// columns are those of the answer's rows.
+func (c *asked) columns() []*schema.Column {
+	if c.query.Aggregate != nil {
+		return c.query.Aggregate.Output
+	}
+	return c.query.Entity.Columns
+}
+
+// want is what the evaluator in memory says.
+func (c *asked) want() []schema.Row { return c.wantOf(c.rows) }
+
+func (c *asked) wantOf(rows []schema.Row) []schema.Row {
+	if c.query.Aggregate != nil {
+		return query.RunAggregate(c.query.Aggregate, rows)
+	}
+	return query.Run(c.query.Select, rows)
+}
+
+// answer asks the Store and reads its reply back into rows.
+func (c *asked) answer() ([]schema.Row, error) {
+	op := "findAll"
+	switch {
+	case c.query.Aggregate != nil:
+		op = "aggregate"
+	case bytes.Contains([]byte(c.query.Args), []byte(`"query":`)):
+		op = "search"
+	}
+	r, err := c.store.Call(c.t.Context(), &mesh.Request{
+		Project: "p", Entity: c.query.Entity.Name, Op: op, Args: []byte(c.query.Args),
+	}, nil)
+	if err != nil {
+		return nil, err
+	}
+	doc, err := strictjson.Parse(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	defer doc.Release()
+	var out []schema.Row
+	for _, v := range doc.Root.GetArray("data") {
+		row := make(schema.Row, len(c.columns()))
+		for i, column := range c.columns() {
+			member := v.Get(column.Name)
+			if member == nil {
+				return nil, fmt.Errorf("the record lacks %s: %s", column.Name, strictjson.Compact(nil, v))
+			}
+			if row[i], err = column.Decode(member); err != nil {
+				return nil, err
+			}
+		}
+		out = append(out, row)
+	}
+	return out, nil
+}
+
+// table is the rows in question, for whoever looks into a failure.
+func (c *asked) table() string {
+	var b []byte
+	for _, row := range c.rows {
+		for i, column := range c.query.Entity.Columns {
+			b = append(append(b, column.Name...), '=')
+			b = append(row[i].AppendJSON(b), ' ')
+		}
+		b = append(b, '\n')
+	}
+	return string(b)
+}

@@ -1,0 +1,53 @@
+package storetest_test
+
+import (
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"github.com/octomesh/octomesh/pkg/schema"
+	"github.com/octomesh/octomesh/pkg/store/driver"
+	"github.com/octomesh/octomesh/pkg/store/sqlite"
+	"github.com/octomesh/octomesh/pkg/storetest"
+)
+
+func TestSQLite(t *testing.T) {
+	t.Parallel()
+	storetest.Run(t, harness())
+}
+
+// The databases of the property tests are many and live for a moment.
+func TestPropertySQLite(t *testing.T) {
+	t.Parallel()
+	storetest.Property(t, harness(), storetest.Cases())
+}
+
+func TestSeededBugsSQLite(t *testing.T) {
+	t.Parallel()
+	storetest.SeededBugs(t, harness(), storetest.Cases())
+}
+
+// harness opens SQLite databases in folders of their own.
+func harness() storetest.Harness {
+	var paths sync.Map // of connections
+	open := func(t testing.TB, cat *schema.Catalog, path string) driver.Conn {
+		conn, err := sqlite.Open(t.Context(), path, cat, sqlite.Options{Sync: "normal", Strategy: driver.Update})
+		if err != nil {
+			t.Fatal(err)
+		}
+		paths.Store(conn, path)
+		return conn
+	}
+	return storetest.Harness{
+		Open: func(t testing.TB, cat *schema.Catalog) driver.Conn {
+			return open(t, cat, filepath.Join(t.TempDir(), "store.db"))
+		},
+		Reopen: func(t testing.TB, cat *schema.Catalog, conn driver.Conn) driver.Conn {
+			path, _ := paths.Load(conn)
+			if err := conn.Close(); err != nil {
+				t.Fatal(err)
+			}
+			return open(t, cat, path.(string))
+		},
+	}
+}
