@@ -1,6 +1,7 @@
 package migrate
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -59,7 +60,7 @@ func (g Engine) Compare(want, have []Table) (steps []Step, misfits []Misfit) {
 		}
 		for k := range w.Indexes {
 			x := w.Indexes[k]
-			if hasIndex(h, x) {
+			if hasIndex(h, x, w.PrimaryKey) {
 				continue
 			}
 			for n := 2; taken[strings.ToLower(x.Name)]; n++ {
@@ -140,13 +141,15 @@ func inKey(t *Table, name string) bool {
 	return false
 }
 
-func hasIndex(t *Table, x Index) bool {
-	for _, y := range t.Indexes {
-		if y.Same(x) {
-			return true
-		}
+// hasIndex reports whether a table has the index, or, for an index that is not
+// unique, one without the key at its end (an adopted table's, a former
+// version's), which serves nearly as well.
+func hasIndex(t *Table, x Index, key []string) bool {
+	short := x
+	if n := len(x.Keys) - 1; !x.Unique && n > 0 && len(key) == 1 && x.Keys[n].Column == key[0] {
+		short.Keys = x.Keys[:n]
 	}
-	return false
+	return slices.ContainsFunc(t.Indexes, func(y Index) bool { return y.Same(x) || y.Same(short) })
 }
 
 func shown(declared string) string {

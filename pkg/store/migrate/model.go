@@ -165,6 +165,9 @@ func (w *wanted) indexes(entities []*schema.Entity) {
 					x.Where = append(x.Where, Condition{c.Physical, Equals, e.DiscriminatorValue})
 				}
 			}
+			if id := e.Columns[0].Physical; w.d.IndexID && !x.Unique && !slices.ContainsFunc(x.Keys, func(k Key) bool { return k.Column == id }) {
+				x.Keys = append(x.Keys, Key{Column: id})
+			}
 			w.add(t, x, e)
 		}
 	}

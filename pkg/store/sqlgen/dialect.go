@@ -39,6 +39,10 @@ type Dialect struct {
 	IgnorePrefix, IgnoreSuffix string
 	// ForUpdate is put behind the load of a row that will be changed.
 	ForUpdate string
+	// IndexID gives every index that is not unique the id as its last key, since
+	// id is every order's last key. Not for engines whose indexes end with the
+	// primary key anyway.
+	IndexID bool
 	// Match writes a text test on an operand; see Match.
 	Match func(b *Builder, m Match)
 	// Aggregate writes an accumulator over an operand. Nil, or a false reply,

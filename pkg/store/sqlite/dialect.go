@@ -29,6 +29,7 @@ func Dialect() *sqlgen.Dialect {
 		Nulls:        sqlgen.NullsLow,
 		Collate:      collate,
 		NoLimit:      "-1",
+		IndexID:      true,
 		IgnoreSuffix: " ON CONFLICT DO NOTHING",
 		Match:        match,
 		Aggregate:    aggregate,

@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -150,7 +149,14 @@ func TestReadersUnderWriters(t *testing.T) {
 	db := open(t, parse(t, shop), "", Options{})
 	e := db.catalog.Load().Entity("User")
 	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
 	var reads, writes atomic.Int64
+	enough := func(n *atomic.Int64) {
+		if n.Add(1); reads.Load() >= 2000 && writes.Load() >= 2000 {
+			cancel()
+		}
+	}
+	start := time.Now()
 	var wg sync.WaitGroup
 	for w := range 16 {
 		wg.Go(func() {
@@ -161,7 +167,7 @@ func TestReadersUnderWriters(t *testing.T) {
 				if len(ids(t, db, q)) != 1 {
 					t.Error("an acknowledged row is not there")
 				}
-				writes.Add(1)
+				enough(&writes)
 			}
 		})
 	}
@@ -169,16 +175,12 @@ func TestReadersUnderWriters(t *testing.T) {
 		wg.Go(func() {
 			for ctx.Err() == nil {
 				ids(t, db, &query.Select{Entity: e, Limit: 20})
-				reads.Add(1)
+				enough(&reads)
 			}
 		})
 	}
-	for reads.Load() < 2000 || writes.Load() < 2000 {
-		runtime.Gosched()
-	}
-	cancel()
 	wg.Wait()
-	t.Logf("%d reads, %d writes", reads.Load(), writes.Load())
+	t.Logf("%d reads, %d writes in %v", reads.Load(), writes.Load(), time.Since(start))
 }
 
 func TestReadCancelled(t *testing.T) {

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"runtime"
 	"sync"
 )
 
@@ -67,6 +68,7 @@ func (p *pool) put(s *session) {
 	p.idle = append(p.idle, s)
 	p.mu.Unlock()
 	p.tokens <- struct{}{}
+	runtime.Gosched()
 }
 
 // close waits until all connections are back and closes them.

@@ -25,7 +25,7 @@ const shop = `[
    "level":{"type":"integer"},"active":{"type":"boolean"},"born":{"type":"date"},"balance":{"type":"decimal"},
    "tags":{"type":"array","arrayOf":"string"},"extra":{"type":"json"}},
   "relations":{"boss":{"target":"User","type":"many-to-one"},"groups":{"target":"Group","type":"many-to-many","through":"user_groups"}},
-  "indexes":[{"fields":{"name":"asc"}},{"fields":{"age":"desc"},"sparse":true}]},
+  "indexes":[{"fields":{"name":"asc"}},{"fields":{"age":"desc"},"sparse":true},{"fields":{"createdAt":"desc"}}]},
  {"name":"Group","collection":"groups","softDelete":true,"fields":{"title":{"type":"string","unique":true}}},
  {"name":"Cat","collection":"pets","discriminator":"kind","discriminatorValue":"cat","fields":{"name":{"type":"string"},"lives":{"type":"integer"}}},
  {"name":"Dog","collection":"pets","discriminator":"kind","discriminatorValue":"dog","fields":{"name":{"type":"string"},"bark":{"type":"string","unique":true}}}
