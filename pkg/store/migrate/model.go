@@ -214,7 +214,7 @@ func declared(e *schema.Entity) []Index {
 		for _, k := range ix.Keys {
 			text = text || k.Text
 			x.Keys = append(x.Keys, Key{Column: k.Column.Physical, Desc: k.Desc})
-			if ix.Sparse {
+			if ix.Sparse && ix.Unique { // one that could not serve a sort would be of no use
 				x.Where = append(x.Where, Condition{Column: k.Column.Physical, Op: IsNotNull})
 			}
 		}

@@ -1,0 +1,207 @@
+package sqlite
+
+import (
+	"context"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	zombie "zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
+
+	"github.com/octomesh/octomesh/pkg/fault"
+	"github.com/octomesh/octomesh/pkg/query"
+	"github.com/octomesh/octomesh/pkg/schema"
+	"github.com/octomesh/octomesh/pkg/store/driver"
+	"github.com/octomesh/octomesh/pkg/store/migrate"
+)
+
+// foreign makes a database as another program would.
+func foreign(t *testing.T, script string) (path string) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "p.db")
+	c, err := zombie.OpenConn(path, zombie.OpenReadWrite|zombie.OpenCreate)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if err := sqlitex.ExecuteScript(c, script, nil); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// dump lists the database's own tables and indexes as SQL.
+func dump(t *testing.T, db *DB) string {
+	t.Helper()
+	var out []string
+	s, err := db.short.get(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.short.put(s)
+	err = s.query(`SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE '%octo%' ORDER BY tbl_name, type DESC, name`, nil, func(st *zombie.Stmt) {
+		out = append(out, st.ColumnText(0))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Join(out, "\n")
+}
+
+func TestTables(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "p.db")
+	db := open(t, parse(t, shop), path, Options{})
+	want := `CREATE TABLE "groups" ("id" TEXT PRIMARY KEY NOT NULL, "_version" INTEGER NOT NULL DEFAULT 1, "title" TEXT, "deletedAt" TEXT)
+CREATE UNIQUE INDEX "uq_groups_title" ON "groups" ("title") WHERE "deletedAt" IS NULL
+CREATE TABLE "pets" ("id" TEXT PRIMARY KEY NOT NULL, "_version" INTEGER NOT NULL DEFAULT 1, "name" TEXT, "lives" INTEGER, "kind" TEXT, "bark" TEXT)
+CREATE UNIQUE INDEX "uq_pets_bark" ON "pets" ("bark") WHERE "kind" = 'dog'
+CREATE TABLE "user_groups" ("userId" TEXT NOT NULL, "groupId" TEXT NOT NULL, PRIMARY KEY ("userId", "groupId"))
+CREATE INDEX "ix_user_groups_groupId" ON "user_groups" ("groupId", "userId")
+CREATE TABLE "users" ("id" TEXT PRIMARY KEY NOT NULL, "_version" INTEGER NOT NULL DEFAULT 1, "email" TEXT, "name" TEXT, "age" REAL, "level" INTEGER, "active" INTEGER, "born" TEXT, "balance" TEXT COLLATE octo_decimal, "tags" TEXT, "extra" TEXT, "boss" TEXT, "createdAt" TEXT, "updatedAt" TEXT)
+CREATE INDEX "idx_users_0" ON "users" ("name", "id")
+CREATE INDEX "idx_users_1" ON "users" ("age" DESC, "id")
+CREATE INDEX "idx_users_2" ON "users" ("createdAt" DESC, "id")
+CREATE INDEX "ix_users_boss" ON "users" ("boss", "id")
+CREATE UNIQUE INDEX "uq_users_email" ON "users" ("email")`
+	if got := dump(t, db); got != want {
+		t.Errorf("got\n%s", got)
+	}
+	db.Close()
+	// The same catalog again fits as it is, also under validate.
+	db = open(t, parse(t, shop), path, Options{Strategy: driver.Validate})
+	if got := dump(t, db); got != want {
+		t.Errorf("the second start changed the tables:\n%s", got)
+	}
+}
+
+const before = `[{"name":"User","collection":"users","fields":{"email":{"type":"string"},"n":{"type":"number"}}}]`
+
+func TestUpdateStrategy(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "p.db")
+	db := open(t, parse(t, before), path, Options{})
+	e := db.catalog.Load().Entity("User")
+	insert(t, db, e, build(e, "a", map[string]schema.Value{"email": schema.TextOf("x")}), build(e, "b", map[string]schema.Value{"email": schema.TextOf("x")}))
+	// another catalog, while it runs
+	more := parse(t, `[{"name":"User","collection":"users","softDelete":true,"fields":{"email":{"type":"string"},"city":{"type":"string"}},"indexes":[{"fields":["city"]}]},
+	 {"name":"New","collection":"news","fields":{"x":{"type":"json"}}}]`)
+	if err := db.Apply(context.Background(), more); err != nil {
+		t.Fatal(err)
+	}
+	e = more.Entity("User")
+	insert(t, db, e, build(e, "c", map[string]schema.Value{"city": schema.TextOf("Rome")}))
+	insert(t, db, more.Entity("New"), build(more.Entity("New"), "n", nil))
+	got := ids(t, db, &query.Select{Entity: e, Where: query.Compare{Column: e.Column("city"), Op: query.Ne, Value: schema.TextOf("Rome")}})
+	if strings.Join(got, ",") != "a,b" {
+		t.Error(got)
+	}
+	steps := 0
+	s, err := db.short.get(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = s.query(`SELECT step FROM _octo_schema_journal WHERE catalog = ?`, []string{more.Version}, func(*zombie.Stmt) { steps++ })
+	db.short.put(s)
+	if err != nil || steps != 4 { // two columns, a table, an index
+		t.Errorf("%d steps in the journal, %v", steps, err)
+	}
+	// what does not fit: a type, a unique index over equal values
+	for src, column := range map[string]string{
+		`[{"name":"User","collection":"users","fields":{"email":{"type":"integer"}}}]`:                  "email",
+		`[{"name":"User","collection":"users","fields":{"email":{"type":"string","unique":true}}}]`:     "email",
+		`[{"name":"User","collection":"users","fields":{"zip":{"type":"string"},"n":{"type":"text"}}}]`: "n",
+	} {
+		err := db.Apply(context.Background(), parse(t, src))
+		f := code(t, err, fault.Conflict)
+		m, ok := f.Details.([]migrate.Misfit)
+		if !ok || m[0].Table != "users" || m[0].Column != column || !strings.Contains(f.Message, "table users, column "+column) {
+			t.Errorf("%v %+v", f, f.Details)
+		}
+	}
+	if sql := dump(t, db); strings.Contains(sql, "zip") || strings.Contains(sql, "uq_") {
+		t.Errorf("a refused change left something behind:\n%s", sql)
+	}
+	db.Close()
+	_, err = Open(context.Background(), path, parse(t, shop), Options{Strategy: driver.Validate})
+	code(t, err, fault.Conflict)
+}
+
+func TestCreateStrategies(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "p.db")
+	cat := parse(t, before)
+	e := cat.Entity("User")
+	db := open(t, cat, path, Options{})
+	epoch := db.Epoch()
+	insert(t, db, e, build(e, "a", nil))
+	db.Close()
+	db = open(t, cat, path, Options{Strategy: driver.Create})
+	if len(ids(t, db, &query.Select{Entity: e})) != 0 || len(changes(t, db)) != 0 || db.Epoch() == epoch {
+		t.Error("create kept something")
+	}
+	insert(t, db, e, build(e, "a", nil))
+	db.Close()
+	db = open(t, cat, path, Options{Strategy: driver.CreateDrop})
+	insert(t, db, e, build(e, "b", nil))
+	db.Close()
+	db = open(t, cat, path, Options{Strategy: driver.None})
+	if sql := dump(t, db); sql != "" {
+		t.Errorf("create-drop left %s", sql)
+	}
+	err := db.Write(context.Background(), driver.Unit{Run: func(tx driver.Tx) error { return tx.Insert(e, build(e, "a", nil)) }})
+	if f := code(t, err, fault.Internal); strings.Contains(f.Message, "users") {
+		t.Error(f)
+	}
+}
+
+// TestAdopt takes over a table that another program made and filled.
+func TestAdopt(t *testing.T) {
+	t.Parallel()
+	script := `CREATE TABLE users (ID varchar(40) PRIMARY KEY, email VARCHAR(80) NOT NULL, name NVARCHAR(20), age DOUBLE, level BIGINT, active BOOLEAN, born DATETIME, note TEXT, kept INT DEFAULT 5);
+	 CREATE INDEX by_name ON users (name);
+	 INSERT INTO users VALUES ('1', 'a@b', 'Ann', 3, 4, 1, '2001-02-03 04:05:06', 'x', 7), ('2', 'c@d', NULL, 2.5, NULL, 0, 'nonsense', NULL, NULL), ('3', 'e@f', '', 1, 1, NULL, '2001-02-03', NULL, NULL);`
+	path := foreign(t, script)
+	cat := parse(t, `[{"name":"User","collection":"users","fields":{"email":{"type":"string","required":true},"name":{"type":"string"},"age":{"type":"number"},
+	 "level":{"type":"integer"},"active":{"type":"boolean"},"born":{"type":"date"},"extra":{"type":"json"}},"indexes":[{"fields":["name"]}]}]`)
+	db := open(t, cat, path, Options{})
+	e := cat.Entity("User")
+	if sql := dump(t, db); strings.Contains(sql, "idx_users") || !strings.Contains(sql, `"_version" INTEGER NOT NULL DEFAULT 1`) {
+		t.Errorf("adopted as\n%s", sql)
+	}
+	var got []byte
+	err := db.Select(context.Background(), &query.Select{Entity: e, Projection: all(e), Sort: byID(e)}, func(r driver.Row) error {
+		for i := range e.Columns {
+			v := r.Value(i)
+			if string(v.AppendJSON(nil)) != string(r.AppendJSON(nil, i)) {
+				t.Errorf("%s: %s is not %s", e.Columns[i].Name, v.AppendJSON(nil), r.AppendJSON(nil, i))
+			}
+			got = append(r.AppendJSON(got, i), ' ')
+		}
+		got = append(got, '\n')
+		return nil
+	})
+	want := `"1" 1 "a@b" "Ann" 3 4 true "2001-02-03T04:05:06.000Z" null ` + "\n" +
+		`"2" 1 "c@d" null 2.5 null false null null ` + "\n" + `"3" 1 "e@f" "" 1 1 null "2001-02-03T00:00:00.000Z" null ` + "\n"
+	if err != nil || string(got) != want {
+		t.Errorf("%v, got\n%s", err, got)
+	}
+	err = db.Write(context.Background(), driver.Unit{Single: true, Run: func(tx driver.Tx) error { return tx.Insert(e, build(e, "4", nil)) }})
+	if f := code(t, err, fault.ValidationError); !strings.Contains(f.Message, "email") {
+		t.Error(f)
+	}
+	for _, c := range []struct{ script, column string }{
+		{`CREATE TABLE users (id INTEGER PRIMARY KEY, email TEXT)`, "id"},
+		{`CREATE TABLE users (id TEXT, email TEXT)`, "id"},
+		{`CREATE TABLE users (nr TEXT PRIMARY KEY, email TEXT)`, "id"},
+		{`CREATE TABLE users (id TEXT PRIMARY KEY, email TEXT, must TEXT NOT NULL)`, "must"},
+		{`CREATE TABLE users (id TEXT PRIMARY KEY, email TEXT, age TEXT)`, "age"},
+	} {
+		_, err := Open(context.Background(), foreign(t, c.script), cat, Options{})
+		m, ok := code(t, err, fault.Conflict).Details.([]migrate.Misfit)
+		if !ok || m[0].Column != c.column {
+			t.Errorf("%s: %+v", c.script, m)
+		}
+	}
+}
