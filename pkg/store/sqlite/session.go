@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"time"
 
 	"zombiezen.com/go/sqlite"
 
@@ -44,7 +43,6 @@ type statement struct {
 const (
 	writerStatements = 192
 	readerStatements = 96
-	busyTimeout      = 5 * time.Second
 	// largeValue is what a statement may keep bound after its use.
 	largeValue = 4 << 10
 )
@@ -62,7 +60,7 @@ func (db *DB) connect(writer bool) (*session, error) {
 	s := &session{db: db, conn: conn, max: readerStatements,
 		stmts: make(map[string]*statement), plans: make(map[*sqlgen.Plan]*statement)}
 	s.ring.next, s.ring.prev = &s.ring, &s.ring
-	conn.SetBusyTimeout(busyTimeout)
+	conn.SetBusyTimeout(db.busy)
 	pragmas := []string{"PRAGMA temp_store=MEMORY", "PRAGMA trusted_schema=OFF"}
 	if writer {
 		s.max = writerStatements

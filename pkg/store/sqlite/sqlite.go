@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/octomesh/octomesh/pkg/fault"
 	"github.com/octomesh/octomesh/pkg/mesh"
@@ -30,7 +31,13 @@ type Options struct {
 	// (at least 2) long ones; opened when first needed. Default: twice the
 	// cores, 4 to 8.
 	Readers int
+
+	busy time.Duration // default busyTimeout
 }
+
+// busyTimeout is how long a statement waits for another program that holds the
+// file, such as a backup: no process of ours does, the lock file sees to that.
+const busyTimeout = 5 * time.Second
 
 // DB is a project's SQLite file. It implements driver.Conn.
 type DB struct {
@@ -41,6 +48,7 @@ type DB struct {
 	gen      *sqlgen.Generator
 	log      *sqlgen.Log
 	unlock   func()
+	busy     time.Duration // how long to wait for another program's lock
 
 	catalog   atomic.Pointer[schema.Catalog]
 	epoch     atomic.Pointer[string]
@@ -87,7 +95,7 @@ func Open(ctx context.Context, path string, cat *schema.Catalog, o Options) (dri
 		}
 		return nil, fault.Wrap(err, fault.DBNotConnected, "the lock file beside the database can't be made; check the rights of its folder")
 	}
-	db := &DB{path: path, sync: o.Sync, strategy: o.Strategy, dialect: Dialect(), unlock: unlock, closing: make(chan struct{})}
+	db := &DB{path: path, sync: o.Sync, strategy: o.Strategy, dialect: Dialect(), unlock: unlock, busy: o.busy, closing: make(chan struct{})}
 	db.gen = sqlgen.New(db.dialect, plansKept)
 	db.log = sqlgen.NewLog(db.dialect)
 	session, err := db.connect(true)
@@ -120,6 +128,9 @@ func (o *Options) check() error {
 	case driver.Validate, driver.Update, driver.Create, driver.CreateDrop, driver.None:
 	default:
 		return fault.New(fault.InvalidRequest, "the schema strategy is validate, update, create, create-drop or none")
+	}
+	if o.busy == 0 {
+		o.busy = busyTimeout
 	}
 	if o.Readers <= 0 {
 		o.Readers = min(max(2*runtime.GOMAXPROCS(0), 4), 8)

@@ -205,3 +205,24 @@ func TestAdopt(t *testing.T) {
 		}
 	}
 }
+
+func FuzzParseWhere(f *testing.F) {
+	for _, s := range []string{`CREATE INDEX x ON t ("a") WHERE "a" IS NULL AND "b""c" = 'it''s' AND "d" IS NOT NULL`, `) WHERE "`, `) WHERE "a" = '`, "", `) WHERE a > 1`} {
+		f.Add(s)
+	}
+	d := Dialect()
+	f.Fuzz(func(t *testing.T, s string) {
+		where := parseWhere(s)
+		if len(where) == 0 {
+			t.Fatal("a partial index must have a condition")
+		}
+		for _, c := range where { // what is ours reads back as itself
+			if strings.ContainsRune(c.Column+c.Text, 0) || where[0].Column == s {
+				return
+			}
+		}
+		if again := parseWhere(")" + string(migrate.AppendWhere(nil, d, where))); len(again) != len(where) {
+			t.Fatalf("%q becomes %v, then %v", s, where, again)
+		}
+	})
+}

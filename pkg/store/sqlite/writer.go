@@ -141,19 +141,37 @@ func (w *writer) serve() {
 	if len(w.group) > 1 && w.together() {
 		return
 	}
-	for _, j := range w.group {
+	for i, j := range w.group {
+		err := w.begin()
+		if err != nil { // nobody behind need wait for the same
+			for _, j := range w.group[i:] {
+				j.err = err
+			}
+			return
+		}
 		j.err = w.alone(j)
 	}
 }
 
-// together runs the group in one transaction. It is false when that failed as a
-// whole: nothing has happened then.
-func (w *writer) together() bool {
-	if w.session.run(uncancelled, beginImmediate, nil, nil) != nil {
+// begin opens a transaction that may write at once.
+func (w *writer) begin() error {
+	err := w.session.run(uncancelled, beginImmediate, nil, nil)
+	if err != nil {
 		w.undo(w.tx.seq)
-		return false // each will tell why
 	}
+	return err
+}
+
+// together runs the group in one transaction. It is false when that failed as a
+// whole: nothing has happened then, and each has to run by itself.
+func (w *writer) together() bool {
 	base := w.tx.seq
+	if err := w.begin(); err != nil {
+		for _, j := range w.group {
+			j.err = err
+		}
+		return true
+	}
 	for _, j := range w.group {
 		before := w.tx.seq
 		if j.err = w.member(j); j.err == nil {
@@ -207,13 +225,9 @@ func (w *writer) member(j *job) error {
 	return err
 }
 
-// alone runs one unit in a transaction of its own.
+// alone runs one unit in the transaction that is open, which is its own.
 func (w *writer) alone(j *job) error {
 	base := w.tx.seq
-	if err := w.session.run(uncancelled, beginImmediate, nil, nil); err != nil {
-		w.undo(base)
-		return err
-	}
 	w.tx.begin()
 	err := w.tx.do(j.unit)
 	if err == nil && w.tx.lost {
