@@ -33,6 +33,7 @@ type Exchange struct {
 	cause                 error
 	started               time.Time
 	server                *Server
+	known                 [headers]string
 	segments              [maxSegments]string
 	path                  []byte
 	Buf                   []byte // room for the handler to build a request in
@@ -83,9 +84,6 @@ func (x *Exchange) Method() string {
 	}
 	return text(x.Ctx.Method())
 }
-
-// Header returns a request header; "" if it is absent.
-func (x *Exchange) Header(name string) string { return text(x.Ctx.Request.Header.Peek(name)) }
 
 // Query returns a query parameter; "" if it is absent.
 func (x *Exchange) Query(name string) string { return text(x.Ctx.QueryArgs().Peek(name)) }
@@ -158,6 +156,7 @@ func (x *Exchange) reset(s *Server, ctx *fasthttp.RequestCtx, now time.Time) {
 }
 
 func (x *Exchange) identify() {
+	x.readHeaders()
 	id := x.Header("X-Request-Id")
 	if telemetry.ValidRequestID(id) {
 		x.RequestID = strings.Clone(id)

@@ -54,6 +54,27 @@ func (p *patient) Close() error {
 	return p.Conn.Close()
 }
 
+func (p *patient) abort() {
+	if t, ok := p.Conn.(interface{ SetLinger(sec int) error }); ok {
+		_ = t.SetLinger(0)
+	}
+	_ = p.Conn.Close()
+}
+
+// Abort closes a connection of this server, hijacked or not, and drops what it
+// still had to send: a client that does not read would otherwise hold megabytes
+// of the kernel for minutes.
+func Abort(c net.Conn) {
+	if u, ok := c.(interface{ UnsafeConn() net.Conn }); ok {
+		c = u.UnsafeConn()
+	}
+	if p, ok := c.(*patient); ok {
+		p.abort()
+		return
+	}
+	_ = c.Close()
+}
+
 // ambiguous reports whether a request states both lengths, which two servers in
 // a row may read differently (RFC 9112 section 6.3); fasthttp lets it pass and
 // then forgets the encoding, so the raw lines are looked at.

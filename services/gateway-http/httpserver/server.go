@@ -79,7 +79,7 @@ func New(mux *Mux, o Options) *Server {
 	s.life, s.end = context.WithCancel(context.Background())
 	s.pool.New = func() any { return &Exchange{Buf: make([]byte, 0, 1024)} }
 	s.fast = &fasthttp.Server{
-		Handler:               s.handle,
+		Handler:               s.Handle,
 		ErrorHandler:          s.malformed,
 		Logger:                silent{},
 		ReadBufferSize:        s.o.MaxHeader,
@@ -177,7 +177,8 @@ func Recover(log *slog.Logger, requestID string) {
 	}
 }
 
-func (s *Server) handle(ctx *fasthttp.RequestCtx) {
+// Handle answers one request of fasthttp's; it is the server's outermost handler.
+func (s *Server) Handle(ctx *fasthttp.RequestCtx) {
 	x := s.pool.Get().(*Exchange)
 	x.reset(s, ctx, time.Now())
 	defer func() {

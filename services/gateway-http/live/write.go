@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/octomesh/octomesh/pkg/event"
+	"github.com/octomesh/octomesh/services/gateway-http/httpserver"
 )
 
 // MaxBatch is up to how many bytes of waiting events go out in one write.
@@ -22,12 +23,15 @@ type Writer struct {
 	Patience time.Duration
 }
 
-// Write writes p.
+// Write writes p. A connection that cannot take it in time is closed at once.
 func (w Writer) Write(p []byte) error {
 	if err := w.Conn.SetWriteDeadline(time.Now().Add(w.Patience)); err != nil {
 		return err
 	}
 	_, err := w.Conn.Write(p)
+	if err != nil {
+		httpserver.Abort(w.Conn)
+	}
 	return err
 }
 

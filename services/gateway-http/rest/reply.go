@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -106,8 +107,8 @@ func (r *request) notModified(version int64) bool {
 	if r.mesh.Op != "findById" || r.params.relations != "" {
 		return false
 	}
-	have := r.x.Ctx.Request.Header.Peek("If-None-Match")
-	if len(have) == 0 || !bytes.Contains(have, tag) && string(have) != "*" {
+	have := r.x.Header("If-None-Match")
+	if have == "" || have != "*" && !strings.Contains(have, view(tag)) {
 		return false
 	}
 	r.x.Empty(fasthttp.StatusNotModified)

@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"sync"
 	"unsafe"
 
 	"github.com/octomesh/octomesh/pkg/fault"
@@ -36,6 +37,14 @@ type request struct {
 	version string // If-Match as written, "" if absent
 }
 
+// requests are pooled: a Caller keeps nothing of a request after Call.
+var requests = sync.Pool{New: func() any { return new(request) }}
+
+func (r *request) release() {
+	*r = request{}
+	requests.Put(r)
+}
+
 func (t *REST) serve(x *httpserver.Exchange) {
 	x.Transport, x.Op = Transport, "none"
 	project, segments, err := t.resolve(x)
@@ -48,11 +57,13 @@ func (t *REST) serve(x *httpserver.Exchange) {
 		t.describe(x, project)
 		return
 	}
-	r := request{x: x, project: project}
+	r := requests.Get().(*request)
+	defer r.release()
+	r.x, r.project = x, project
 	r.mesh.Project = project.Slug
 	r.mesh.CatalogVersion = project.Version
 	if segments[0][0] == '_' {
-		t.projectOp(&r, segments)
+		t.projectOp(r, segments)
 		return
 	}
 	if segments[0] == "health" && len(segments) == 1 && project.Catalog.Entity("health") == nil && t.Health != nil {
@@ -70,7 +81,7 @@ func (t *REST) serve(x *httpserver.Exchange) {
 	if r.entity = project.Catalog.Entity(segments[0]); r.entity != nil {
 		x.LogEntity = r.entity.Name
 	}
-	t.route(&r, segments[1:])
+	t.route(r, segments[1:])
 }
 
 // resolve finds the project and takes its name off the path. A project is named

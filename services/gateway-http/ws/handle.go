@@ -181,6 +181,13 @@ func (c *conn) translate(f *frame) (*mesh.Request, error) {
 		}
 		r.IdempotencyKey = key
 	}
+	r.Args = arguments(f)
+	return r, nil
+}
+
+// arguments is the request object for the worker: the message without the
+// members that are ours.
+func arguments(f *frame) []byte {
 	args := append(make([]byte, 0, 256), '{')
 	f.obj.Visit(func(k []byte, v *fastjson.Value) {
 		switch string(k) {
@@ -193,8 +200,7 @@ func (c *conn) translate(f *frame) (*mesh.Request, error) {
 		args = append(schema.AppendString(args, k), ':')
 		args = strictjson.Compact(args, v)
 	})
-	r.Args = append(args, '}')
-	return r, nil
+	return append(args, '}')
 }
 
 func (c *conn) call(reqID []byte, r *mesh.Request) error {
