@@ -223,7 +223,9 @@ func (k *keeper) run() {
 		} else if d != nil && !k.fits(p, d) {
 			again = time.After(swapRetry)
 		}
-		k.tried()
+		if d != nil {
+			k.tried()
+		}
 		select {
 		case d = <-k.want:
 			if d == nil {
