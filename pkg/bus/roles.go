@@ -52,7 +52,9 @@ const creditSubject = "_CREDIT"
 const serviceReply = "_R_."
 
 // Permissions returns what a role of MESH may do: the one table from which the
-// embedded server and nats.conf are made. For System and unknown roles it
+// embedded server and nats.conf are made. The server takes a wildcard in a
+// subscription for a token as others, so a pattern whose last token is * also
+// admits > there; no list counts on the opposite. For System and unknown roles it
 // returns false; System is bound by its account alone.
 func Permissions(role string) (Permission, bool) {
 	calls := []string{"mostajs.*.*", "mostajs.*.*.*", "mostajs.stream.*.*.*", "mostajs.discover"}
