@@ -70,6 +70,9 @@ func call(project, entity, op, args string) *mesh.Request {
 	return &mesh.Request{Project: project, Entity: entity, Op: op, Args: []byte(args), Header: mesh.Header{Transport: "rest", RequestID: "r-1"}}
 }
 
+// token has the length of a principal token.
+var token = strings.Repeat("t", 600)
+
 const record = `{"status":"ok","data":{"id":"a","_version":7,"name":"x"}}`
 
 func TestACallArrivesAsItWasSent(t *testing.T) {
@@ -234,36 +237,4 @@ func TestCancelledCallEndsAtOnceAndLeavesNothing(t *testing.T) {
 		t.Errorf("%d calls are left in the table", n)
 	}
 	close(leave)
-}
-
-func BenchmarkCallInProcess(b *testing.B) {
-	s := mustStart(b, embedded.Options{Port: embedded.NoListen})
-	mustHost(b, s.Dialer(bus.RoleEntity), bus.HostOptions{}, bus.Project{Slug: "default"}, echo(record))
-	c := mustClient(b, s.Dialer(bus.RoleGateway), bus.ClientOptions{})
-	r := call("default", "User", "findById", `{"id":"a"}`)
-	r.Token = strings.Repeat("t", 600)
-	for _, n := range []int{1, 32} {
-		b.Run(map[int]string{1: "1", 32: "32"}[n], func(b *testing.B) {
-			b.ReportAllocs()
-			b.SetParallelism(max(1, n/2))
-			before := cpu()
-			one := func() {
-				if _, err := c.Call(context.Background(), r); err != nil {
-					b.Error(err)
-				}
-			}
-			if n == 1 {
-				for b.Loop() {
-					one()
-				}
-			} else {
-				b.RunParallel(func(pb *testing.PB) {
-					for pb.Next() {
-						one()
-					}
-				})
-			}
-			b.ReportMetric(float64((cpu()-before).Microseconds())/float64(b.N), "cpu-µs/op")
-		})
-	}
 }

@@ -34,7 +34,7 @@ type HostOptions struct {
 	// Timeout is the time for a request that names none (30 s).
 	Timeout time.Duration
 	// Working is how often a caller of the mesh is told that its request is
-	// being worked on (500 ms).
+	// being worked on (500 ms), and half as often in a stream that stands still.
 	Working time.Duration
 	// Single is the largest reply in one message (512 KiB).
 	Single int

@@ -231,7 +231,7 @@ func (j *job) answer(ctx context.Context, r *mesh.Reply) {
 	}
 	j.stopBeat()
 	err := credit.Send(ctx, j.host.bulk, j.reply, &guarded{chunks, j}, credit.SendOptions{
-		Subject: creditSubject, Header: h, Idle: j.host.o.StreamIdle,
+		Subject: creditSubject, Header: h, Beat: 2 * j.host.o.Working, Idle: j.host.o.StreamIdle,
 	})
 	if err != nil && fault.CodeOf(err) == fault.Internal {
 		j.host.o.Log.Error("a stream failed", "request_id", j.req.RequestID, "project", j.req.Project,

@@ -20,7 +20,7 @@ var shop = bus.Project{Slug: "shop", ID: "p1", CatalogVersion: "1", Dialect: "sq
 
 // quick finds a lost worker within a fraction of a second.
 var (
-	quickClient = bus.ClientOptions{Silence: 250 * time.Millisecond, Idle: 500 * time.Millisecond}
+	quickClient = bus.ClientOptions{Silence: 500 * time.Millisecond, Idle: 1500 * time.Millisecond}
 	quickHost   = bus.HostOptions{Working: 50 * time.Millisecond}
 )
 
@@ -192,7 +192,7 @@ func TestSilenceEndsAnAttempt(t *testing.T) {
 	if d := time.Since(begin); d < quickClient.Silence || d > 5*time.Second {
 		t.Errorf("silence was noticed after %v", d)
 	}
-	if _, err := c.Call(within(t, 600*time.Millisecond), call("shop", "User", "findAll", "{}")); fault.CodeOf(err) != fault.Timeout {
+	if _, err := c.Call(within(t, 1200*time.Millisecond), call("shop", "User", "findAll", "{}")); fault.CodeOf(err) != fault.Timeout {
 		t.Errorf("a read that nobody answers: got %v", err)
 	}
 	if n := c.Waiting(); n != 0 {

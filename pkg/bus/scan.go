@@ -67,6 +67,11 @@ func (p *scanner) text(to *string) bool {
 		return false
 	}
 	start := p.i
+	if n := strings.IndexByte(p.s[start:], '"'); n >= 0 && plain(p.s[start:start+n]) {
+		*to = p.s[start : start+n]
+		p.i += n + 1
+		return true
+	}
 	for p.i < len(p.s) {
 		switch c := p.s[p.i]; {
 		case c == '"':

@@ -72,6 +72,7 @@ func readAll(ctx context.Context, c mesh.Chunks) (n int, sum byte, err error) {
 func openStream(t *testing.T, o bus.HostOptions, src *source) (*bus.Client, *bus.Host, mesh.Chunks) {
 	t.Helper()
 	s := mustStart(t, embedded.Options{Port: embedded.NoListen})
+	o.Working = quickHost.Working
 	h := mustHost(t, s.Dialer(bus.RoleEntity), o, shop, streaming(src))
 	c := mustClient(t, s.Dialer(bus.RoleGateway), quickClient)
 	r, err := c.Call(within(t, 20*time.Second), call("shop", "User", "stream", "{}"))
@@ -181,7 +182,7 @@ func TestASlowReaderHoldsTheWorkerBack(t *testing.T) {
 	_, _, chunks := openStream(t, bus.HostOptions{}, src)
 	// Without reading: no more than the credit is made, and the worker waits.
 	until(t, "the credit's end", func() bool { return src.given.Load() >= credit.Initial+1 })
-	idle := time.NewTimer(2 * quickClient.Idle) // longer than a dead worker's silence
+	idle := time.NewTimer(quickClient.Idle * 5 / 4) // longer than a dead worker's silence
 	defer idle.Stop()
 	wait(t, idle.C, "the time")
 	if n := src.given.Load(); n > credit.Initial+1 {
