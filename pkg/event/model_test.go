@@ -150,7 +150,7 @@ func (w *world) log(_ context.Context, _ string, after mesh.Position, limit int)
 }
 
 const twoEntities = `[
- {"name":"A","collection":"as","fields":{"n":{"type":"integer"},"secret":{"type":"string"}}},
+ {"name":"A","collection":"as","fields":{"n":{"type":"integer"},"note":{"type":"string"}}},
  {"name":"B","collection":"bs","fields":{"n":{"type":"integer"}}}]`
 
 func catalog(t testing.TB) *schema.Catalog {
