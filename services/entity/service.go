@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/octomesh/octomesh/pkg/bus"
+	"github.com/octomesh/octomesh/pkg/bus/subject"
 	"github.com/octomesh/octomesh/pkg/fault"
 	"github.com/octomesh/octomesh/pkg/identity"
 	"github.com/octomesh/octomesh/pkg/mesh"
@@ -88,7 +89,8 @@ func (s *Service) Run(ctx context.Context) error {
 	s.set = projects.New(projects.Options{
 		DataDir: s.config.DataDir, SQLiteSync: s.config.SQLiteSync, CursorKey: s.cursorKey, Retention: s.config.Retention,
 		Owner: owner(), Host: host, Relay: publisher, Caller: s.caller, Log: s.log, Metrics: s.metrics,
-		Ask: func(ctx context.Context) ([]projects.Definition, error) { return definitions(ctx, client) },
+		Bell: func(slug string) { _ = client.Conn().Publish(subject.Bell(slug), nil) }, // a lost one costs a tick
+		Ask:  func(ctx context.Context) ([]projects.Definition, error) { return definitions(ctx, client) },
 	})
 	discovery.set(s.discover)
 	// The databases close last: a call that was taken still needs its own.

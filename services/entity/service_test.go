@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -55,6 +57,7 @@ type house struct {
 	client  *bus.Client
 	buckets *bus.Bucket
 	closers []func()
+	options embedded.Options
 
 	mu   sync.Mutex
 	defs []map[string]any
@@ -62,14 +65,21 @@ type house struct {
 
 func open(t testing.TB, dir, jetstream string) *house {
 	t.Helper()
-	srv, err := embedded.Start(embedded.Options{StoreDir: jetstream, Port: embedded.NoListen})
+	return openOn(t, dir, embedded.Options{StoreDir: jetstream, Port: embedded.NoListen})
+}
+
+// openOn is open with a server of one's choice; with a port everything connects
+// over the network, and reconnect can restart it.
+func openOn(t testing.TB, dir string, o embedded.Options) *house {
+	t.Helper()
+	srv, err := embedded.Start(o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &house{t: t, dir: dir, srv: srv}
-	h.closers = append(h.closers, srv.Shutdown)
+	h := &house{t: t, dir: dir, srv: srv, options: o}
+	h.closers = append(h.closers, func() { h.srv.Shutdown() })
 	h.define("default", articles)
-	auth, err := srv.Dialer(bus.RoleAuth).Dial("test")
+	auth, err := h.dialer(bus.RoleAuth).Dial("test")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,12 +98,39 @@ func open(t testing.TB, dir, jetstream string) *house {
 	if h.buckets, err = bus.OpenBucket(t.Context(), auth, bus.BucketCatalogs, bus.BucketConfig{Create: true}); err != nil {
 		t.Fatal(err)
 	}
-	if h.client, err = bus.NewClient(srv.Dialer(bus.RoleGateway), bus.ClientOptions{}); err != nil {
+	if h.client, err = bus.NewClient(h.dialer(bus.RoleGateway), bus.ClientOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	h.closers = append(h.closers, h.client.Close)
 	t.Cleanup(h.close)
 	return h
+}
+
+func (h *house) dialer(role string) bus.Dialer {
+	if h.options.Port == embedded.NoListen {
+		return h.srv.Dialer(role)
+	}
+	return bus.URL{Addr: h.srv.ClientURL(), Service: role, Role: role, Seed: h.srv.Seed(role), Options: quickly}
+}
+
+// restart stops the NATS server and starts it anew on the same port.
+func (h *house) restart() {
+	h.t.Helper()
+	u, err := url.Parse(h.srv.ClientURL())
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	if h.options.Port, err = strconv.Atoi(u.Port()); err != nil {
+		h.t.Fatal(err)
+	}
+	h.options.Seeds = map[string]string{}
+	for _, role := range bus.Roles() {
+		h.options.Seeds[role] = h.srv.Seed(role)
+	}
+	h.srv.Shutdown()
+	if h.srv, err = embedded.Start(h.options); err != nil {
+		h.t.Fatal(err)
+	}
 }
 
 func (h *house) close() {
@@ -136,7 +173,7 @@ func (h *house) publish(slug, schemas string, deleted bool) {
 // work starts a worker and returns what stops it.
 func (h *house) work() func() {
 	h.t.Helper()
-	s, err := entity.New(entity.Config{DataDir: h.dir}, entity.Deps{Dialer: h.srv.Dialer(bus.RoleEntity), Relay: h.srv.Dialer(bus.RoleRelay), Identity: who{}})
+	s, err := entity.New(entity.Config{DataDir: h.dir}, entity.Deps{Dialer: h.dialer(bus.RoleEntity), Relay: h.dialer(bus.RoleRelay), Identity: who{}})
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -169,7 +206,7 @@ func (h *house) feed() *event.Feed {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	f, err := event.NewFeed(event.FeedOptions{Dialer: h.srv.Dialer(bus.RoleGateway), Caller: h.client,
+	f, err := event.NewFeed(event.FeedOptions{Dialer: h.dialer(bus.RoleGateway), Caller: h.client,
 		Catalog: func(slug string) (*event.Project, bool) {
 			return &event.Project{ID: "p" + slug, Slug: slug, Catalog: cat}, slug == "default"
 		}})

@@ -1,6 +1,10 @@
 package entity_test
 
-import "github.com/nats-io/nats.go"
+import (
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
 
 func newMsg(subject string, header []byte) *nats.Msg {
 	m := nats.NewMsg(subject)
@@ -8,3 +12,6 @@ func newMsg(subject string, header []byte) *nats.Msg {
 	m.Data = []byte("{}")
 	return m
 }
+
+// quickly lets connections of a test come back at once.
+var quickly = []nats.Option{nats.ReconnectWait(2 * time.Millisecond), nats.ReconnectJitter(0, 0)}

@@ -72,13 +72,18 @@ func start(ctx context.Context, o *Options, d *Definition) (*Project, error) {
 		return nil, err
 	}
 	p := &Project{ID: d.ID, Slug: d.Slug, Dialect: d.Dialect, version: cat.Version, changed: make(chan struct{})}
+	exclusive := conn.Capabilities().Exclusive
 	ro := relay.Options{Project: d.Slug, Log: conn, Conn: o.Relay, Logger: o.Log, Metrics: o.Metrics}
-	if !conn.Capabilities().Exclusive {
+	if !exclusive {
 		ro.Owner = o.Owner
 	}
 	p.relay = relay.New(ro)
+	committed := func(int64) { p.relay.Ring() }
+	if !exclusive && o.Bell != nil {
+		committed = func(int64) { o.Bell(d.Slug) } // another process may lead; it comes back here if none does
+	}
 	p.Store, err = store.Open(ctx, conn, cat, store.Options{
-		CursorKey: o.CursorKey, Retention: o.Retention, OnCommit: func(int64) { p.relay.Ring() },
+		CursorKey: o.CursorKey, Retention: o.Retention, OnCommit: committed,
 	})
 	if err != nil {
 		_ = conn.Close()
@@ -92,7 +97,7 @@ func start(ctx context.Context, o *Options, d *Definition) (*Project, error) {
 		}
 	})
 	p.done.Go(func() { p.trim(life, o) })
-	if ro.Owner == "" {
+	if exclusive {
 		// The relay may give the log another epoch, which positions begin with.
 		wait := time.NewTimer(relayStart)
 		defer wait.Stop()

@@ -21,7 +21,7 @@ type Host interface {
 	Withdraw(slug string) error
 }
 
-// Options are what a Set works with. All but Retention, SQLiteSync and Owner
+// Options are what a Set works with. All but Retention, SQLiteSync, Owner and Bell
 // are required.
 type Options struct {
 	DataDir    string
@@ -31,6 +31,9 @@ type Options struct {
 	Owner      string        // names this process in leases
 	Host       Host
 	Relay      *relay.Conn
+	// Bell tells the leading relay of a project that something was committed;
+	// used where several processes serve it.
+	Bell func(slug string)
 	// Ask returns the definitions of all projects.
 	Ask func(ctx context.Context) ([]Definition, error)
 	// Caller makes what serves a project's calls.
