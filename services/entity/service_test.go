@@ -184,7 +184,7 @@ func (h *house) work() func() {
 	case <-s.Ready():
 	case err := <-done:
 		h.t.Fatalf("the worker ended with %v", err)
-	case <-time.After(10 * time.Second):
+	case <-time.After(60 * time.Second):
 		h.t.Fatal("the worker does not become ready")
 	}
 	var once sync.Once
@@ -218,7 +218,7 @@ func (h *house) feed() *event.Feed {
 }
 
 func (h *house) try(token, entity, op, args string) (*mesh.Reply, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	return h.client.Call(ctx, &mesh.Request{Project: "default", Entity: entity, Op: op, Args: []byte(args), Header: mesh.Header{Transport: "rest", Token: token, RequestID: "req-1"}})
 }
@@ -246,7 +246,7 @@ func subscribe(t testing.TB, f *event.Feed, sub event.Subscription) *event.Strea
 
 func next(t testing.TB, s *event.Stream) event.Event {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
 	defer cancel()
 	e, err := s.Next(ctx)
 	if err != nil {
@@ -407,9 +407,9 @@ func TestCatalogSwapWithoutRestart(t *testing.T) {
 	}
 	h.publish("default", moreArticles, false)
 	// A gateway that knows the new catalog may ask before the worker has heard.
-	late := time.Now().Add(10 * time.Second)
+	late := time.Now().Add(60 * time.Second)
 	for {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 		_, err = h.client.Call(ctx, &mesh.Request{Project: "default", Entity: "Article", Op: "create", Args: []byte(`{"data":{"title":"x","m":5}}`),
 			Header: mesh.Header{Transport: "rest", Token: "all", CatalogVersion: cat.Version}})
 		cancel()
@@ -434,7 +434,7 @@ func TestProjectsComeAndGo(t *testing.T) {
 	}
 	until := func(what string, ok func(error) bool) {
 		t.Helper()
-		for late := time.Now().Add(10 * time.Second); ; {
+		for late := time.Now().Add(60 * time.Second); ; {
 			err := call()
 			if ok(err) {
 				return

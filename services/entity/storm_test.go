@@ -34,7 +34,7 @@ func (h *house) writers(n int) (stop func() (acknowledged int64, last mesh.Posit
 	for w := range n {
 		wg.Go(func() {
 			for i := 0; ctx.Err() == nil; i++ {
-				call, end := context.WithTimeout(context.Background(), 20*time.Second)
+				call, end := context.WithTimeout(context.Background(), 60*time.Second)
 				r, err := h.client.Call(call, &mesh.Request{Project: "default", Entity: "Article", Op: "create",
 					Args:   []byte(fmt.Sprintf(`{"data":{"title":"t","n":%d}}`, i)),
 					Header: mesh.Header{Transport: "rest", Token: "all", IdempotencyKey: fmt.Sprint("w", w, "-", i)}})

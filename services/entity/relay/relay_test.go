@@ -181,7 +181,7 @@ func watch(t testing.TB, nc *nats.Conn) *live {
 // until waits for a message at that position.
 func (l *live) until(t testing.TB, epoch string, seq int64) []*event.Message {
 	t.Helper()
-	late := time.After(20 * time.Second)
+	late := time.After(60 * time.Second)
 	for {
 		l.mu.Lock()
 		if n := len(l.msgs); n > 0 && l.msgs[n-1].Position == (mesh.Position{Epoch: epoch, Seq: seq}) {
@@ -241,7 +241,7 @@ func TestPublishesInOrder(t *testing.T) {
 
 func waitPublished(t testing.TB, r *relay.Relay, seq int64) {
 	t.Helper()
-	late, look := time.After(20*time.Second), time.NewTicker(time.Millisecond)
+	late, look := time.After(60*time.Second), time.NewTicker(time.Millisecond)
 	defer look.Stop()
 	for r.Published() < seq {
 		select {
