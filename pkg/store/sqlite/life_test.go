@@ -152,7 +152,7 @@ func TestReadersUnderWriters(t *testing.T) {
 	defer cancel()
 	var reads, writes atomic.Int64
 	enough := func(n *atomic.Int64) {
-		if n.Add(1); reads.Load() >= 2000 && writes.Load() >= 2000 {
+		if n.Add(1); reads.Load() >= 1000 && writes.Load() >= 1000 {
 			cancel()
 		}
 	}

@@ -132,7 +132,7 @@ const oracleSchema = `[{"name":"Thing","collection":"things","fields":{"name":{"
 // TestOracle holds SQLite to the evaluator that shares no code with sqlgen.
 func TestOracle(t *testing.T) {
 	t.Parallel()
-	cases := 1500
+	cases := 800
 	if os.Getenv("OCTOMESH_TEST") == "long" {
 		cases = 50_000
 	}
@@ -210,7 +210,7 @@ func TestOracleAggregates(t *testing.T) {
 		rows[i] = c.row(e, fmt.Sprintf("t%03d", i))
 	}
 	insert(t, db, e, rows...)
-	for n := range 400 {
+	for n := range 200 {
 		text := c.stages(e)
 		q, err := query.ParseStages(query.Scope{Entity: e}, fastjson.MustParse(text))
 		if err != nil {

@@ -114,3 +114,33 @@ func TestBusy(t *testing.T) {
 		t.Error(rows)
 	}
 }
+
+// TestStatementsBounded: a connection keeps so many statements and no more, and
+// those that go are finalized; equal texts of two catalogs share one.
+func TestStatementsBounded(t *testing.T) {
+	t.Parallel()
+	db := open(t, parse(t, shop), "", Options{Readers: 1})
+	e, twin := db.catalog.Load().Entity("User"), parse(t, shop).Entity("User")
+	insert(t, db, e, user(e, 1))
+	for n := range 3 * readerStatements {
+		p := &query.Projection{Columns: e.Columns[:1], Key: fmt.Sprint(n)}
+		for c := range e.Columns[1:] {
+			if n>>c&1 == 1 {
+				p.Columns = append(p.Columns[:len(p.Columns):len(p.Columns)], e.Columns[1+c])
+			}
+		}
+		if got := ids(t, db, &query.Select{Entity: e, Projection: p, Limit: 5}); len(got) != 1 {
+			t.Fatal(got)
+		}
+	}
+	ids(t, db, &query.Select{Entity: e, Limit: 5})
+	ids(t, db, &query.Select{Entity: twin, Limit: 5})
+	s, err := db.short.get(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.short.put(s)
+	if len(s.stmts) != readerStatements || len(s.plans) != readerStatements+1 {
+		t.Errorf("%d statements of %d plans", len(s.stmts), len(s.plans))
+	}
+}
