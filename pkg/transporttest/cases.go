@@ -24,7 +24,7 @@ var cases = []oneCase{
 	{name: "findOne", entity: "Product", op: "findOne", args: `{"filter":{"name":"Chair"}}`, reply: `{"status":"ok","data":null}`},
 	{name: "findById", entity: "Product", op: "findById", args: `{"id":"a:b~c@d.e-f_g"}`, reply: `{"status":"ok","data":{"id":"a:b~c@d.e-f_g","_version":3}}`, version: 3},
 	{name: "count", entity: "Product", op: "count", args: `{"filter":{"active":true}}`, reply: `{"status":"ok","data":2,"metadata":{"total":2}}`},
-	{name: "search", entity: "Product", op: "search", args: `{"query":"chär & co?=%","fields":["name"],"limit":5}`, reply: `{"status":"ok","data":[],"metadata":{"count":0}}`},
+	{name: "search", entity: "Product", op: "search", args: `{"query":"chär & co?=%","searchFields":["name"],"limit":5}`, reply: `{"status":"ok","data":[],"metadata":{"count":0}}`},
 	{name: "aggregate", entity: "Product", op: "aggregate", args: `{"stages":[{"$group":{"_by":"role","n":{"$count":true}}},{"$sort":{"n":-1}}]}`,
 		reply: `{"status":"ok","data":[{"role":null,"n":2}]}`},
 	{name: "create", entity: "Product", op: "create", args: `{"data":{"name":"Chair","note":null,"price":12.5}}`, key: "k-1",

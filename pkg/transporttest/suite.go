@@ -15,6 +15,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/octomesh/octomesh/pkg/fault"
 	"github.com/octomesh/octomesh/pkg/mesh"
@@ -273,6 +274,7 @@ var changing = []struct {
 	{regexp.MustCompile(`_R_\.[A-Za-z0-9_.-]+`), "_R_.<inbox>"},
 	{regexp.MustCompile(`_CREDIT\.[A-Za-z0-9_.-]+`), "_CREDIT.<stream>"},
 	{regexp.MustCompile(`"ttl":\d+`), `"ttl":<ms>`},
+	{regexp.MustCompile(`"connectedAt":"[^"]+"`), `"connectedAt":"<time>"`},
 	{regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}`), "<uuid7>"},
 }
 
@@ -281,7 +283,16 @@ func normal(s string) string {
 	for _, c := range changing {
 		s = c.pattern.ReplaceAllString(s, c.with)
 	}
-	return strings.TrimRight(s, "\n")
+	// A wire file is text: a byte that is no UTF-8 is shown by its number.
+	var b strings.Builder
+	for i, r := range s {
+		if r == utf8.RuneError && s[i] >= utf8.RuneSelf && !strings.HasPrefix(s[i:], "\ufffd") {
+			fmt.Fprintf(&b, `\x%02x`, s[i])
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return strings.TrimRight(b.String(), "\n")
 }
 
 func compare(t *testing.T, name, got string) {
