@@ -27,11 +27,11 @@ const Seed = 4488
 func Records(seed uint64) iter.Seq2[string, []byte] {
 	return func(yield func(string, []byte) bool) {
 		g := &generator{random: random(seed), yield: yield}
-		for _, make := range []func(*generator) bool{
+		for _, part := range []func(*generator) bool{
 			(*generator).categories, (*generator).tags, (*generator).products, (*generator).addresses, (*generator).customers,
 			(*generator).orders, (*generator).lines, (*generator).cards, (*generator).transfers, (*generator).reviews,
 		} {
-			if !make(g) {
+			if !part(g) {
 				return
 			}
 		}

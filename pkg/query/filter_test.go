@@ -140,6 +140,18 @@ func TestParseFilterRefuses(t *testing.T) {
 	}
 }
 
+// The error that docs/query.md shows.
+func TestErrorExample(t *testing.T) {
+	t.Parallel()
+	_, err := ParseFilter(person(t), value(t, `{"$or":[{"age":1},{"age":{"$gt":"x"}}]}`))
+	got := string(fault.From(err).AppendReply(nil))
+	want := `{"status":"error","error":{"code":"INVALID_FILTER","message":"filter.$or[1].age.$gt: a number is expected, not a text",` +
+		`"details":{"path":"filter.$or[1].age.$gt","reason":"a number is expected, not a text"}}}`
+	if got != want {
+		t.Errorf("\n got %s\nwant %s", got, want)
+	}
+}
+
 // What a caller may not read looks exactly like what does not exist.
 func TestUnreadableIsUnknown(t *testing.T) {
 	t.Parallel()

@@ -1,7 +1,7 @@
 // Package query is the one query language: filters, sorts, pages and
 // aggregations come in as JSON (or from a protocol's own parser), are checked
 // against a schema, and become one tree, which a store compiles to its database
-// and Match evaluates in memory.
+// and Eval evaluates in memory.
 //
 // Logic is two-valued: a comparison with a null value is false, and $ne and
 // $nin, as the negations of $eq and $in, are true for it. Null sorts lowest,

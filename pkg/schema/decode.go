@@ -123,12 +123,19 @@ func decodeType(t Type, v *fastjson.Value) (Value, string) {
 		if v.Type() != fastjson.TypeNumber {
 			return Null, expected("a number", v)
 		}
+		// GetInt64 is 0 for what is no integer of 64 bits; it allocates nothing.
+		if n := v.GetInt64(); n != 0 && -1<<53 <= n && n <= 1<<53 {
+			return FloatOf(float64(n)), ""
+		}
 		var buf [32]byte
 		return decodeFloat(string(v.MarshalTo(buf[:0])))
 	case Integer, Decimal:
 		var s string
 		switch v.Type() {
 		case fastjson.TypeNumber:
+			if n := v.GetInt64(); n != 0 && t == Integer {
+				return IntOf(n), ""
+			}
 			var buf [48]byte
 			s = string(v.MarshalTo(buf[:0]))
 		case fastjson.TypeString:

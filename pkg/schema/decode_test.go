@@ -38,6 +38,7 @@ func TestDecode(t *testing.T) {
 		{"weight", `1e21`, `1e+21`}, {"weight", `1e-7`, `1e-7`},
 		{"pages", `9007199254740993`, `9007199254740993`}, {"pages", `1e3`, `1000`}, {"pages", `-1.0`, `-1`}, {"pages", `1.5`, bad},
 		{"pages", `9223372036854775807`, `9223372036854775807`}, {"pages", `9223372036854775808`, bad}, {"pages", `"12"`, `12`},
+		{"pages", `18446744073709551617`, bad}, {"pages", `0`, `0`}, {"pages", `-12`, `-12`}, {"rating", `0`, `0`}, {"rating", `18446744073709551617`, `18446744073709552000`},
 		{"pages", `"a"`, bad}, {"pages", `" 1"`, bad}, {"pages", `1e999999999999`, bad}, {"pages", `-9223372036854775808`, `-9223372036854775808`},
 		{"price", `19.90`, `19.9`}, {"price", `"0019.900"`, `19.9`}, {"price", `-0.00`, `0`}, {"price", `12345678901234567890.123456789012345678`, `12345678901234567890.123456789012345678`},
 		{"price", `1e-3`, `0.001`}, {"price", `1e39`, bad}, {"price", `"1_0"`, bad}, {"price", `"0x1"`, bad}, {"price", `"NaN"`, bad}, {"price", `""`, bad},
@@ -196,4 +197,27 @@ func TestFloatsAgreeWithEncodingJSON(t *testing.T) {
 			one(t, f)
 		}
 	})
+}
+
+func BenchmarkDecode(b *testing.B) {
+	book := library(b).Entity("Book")
+	for _, c := range []struct{ column, in string }{
+		{"title", `"A title of ordinary length"`}, {"rating", `4.25`}, {"pages", `312`}, {"price", `19.95`}, {"published", `"2026-11-21T10:00:00.123Z"`},
+		{"author", `"018f3a5e-7c1b-7d2a-9f00-1234567890ab"`}, {"chapters", `[{"title":"One","page":1},{"title":"Two","page":20}]`},
+	} {
+		b.Run(c.column, func(b *testing.B) {
+			d, err := strictjson.Parse([]byte(c.in))
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer d.Release()
+			column := book.Column(c.column)
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := column.Decode(d.Root); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
 }

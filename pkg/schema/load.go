@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"sort"
+	"strings"
 
 	"github.com/octomesh/octomesh/pkg/fault"
 	"github.com/octomesh/octomesh/pkg/strictjson"
@@ -71,9 +72,10 @@ func escapeGlob(path string) string {
 }
 
 // ValidToken reports whether s can be a project's name: [A-Za-z0-9_-]{1,64}, as
-// a subject's token, and no reserved word.
+// a subject's token, and no reserved word, however it is written: projects stand
+// in the first segment of a path, beside those words.
 func ValidToken(s string) bool {
-	if s == "" || len(s) > 64 || Reserved(s) {
+	if s == "" || len(s) > 64 || Reserved(strings.ToLower(s)) {
 		return false
 	}
 	for i := 0; i < len(s); i++ {

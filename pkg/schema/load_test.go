@@ -115,3 +115,26 @@ func TestProjectProblems(t *testing.T) {
 		}
 	}
 }
+
+// TestDocumentedExamples parses the JSON blocks of docs/schema.md.
+func TestDocumentedExamples(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../docs/schema.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := strings.Split(string(text), "```json\n")[1:]
+	if len(blocks) != 2 {
+		t.Fatalf("%d examples", len(blocks))
+	}
+	first, _, _ := strings.Cut(blocks[0], "```")
+	if c := parse(t, first); len(c.Entities) != 3 {
+		t.Errorf("%d entities", len(c.Entities))
+	}
+	dir := t.TempDir()
+	write(t, dir, map[string]string{"schemas/shop.json": first})
+	second, _, _ := strings.Cut(blocks[1], "```")
+	if list, err := schema.ParseProjects([]byte(second), dir); err != nil || len(list) != 2 {
+		t.Errorf("projects %v: %v", list, err)
+	}
+}

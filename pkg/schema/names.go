@@ -23,7 +23,7 @@ var reserved = map[string]bool{
 	"api": true, "v1": true, "rest": true, "graphql": true, "jsonrpc": true, "rpc": true, "trpc": true, "odata": true,
 	"mcp": true, "arrow": true, "flight": true, "ws": true, "sse": true, "webtransport": true, "grpc": true, "nats": true,
 	"health": true, "livez": true, "readyz": true, "metrics": true, "try": true, "admin": true, "console": true,
-	"docs": true, "static": true, "assets": true, "openapi": true, "projects": true,
+	"auth": true, "logo": true, "docs": true, "static": true, "assets": true, "openapi": true, "projects": true,
 }
 
 // Reserved reports whether a word can be no name of an entity or a project: the

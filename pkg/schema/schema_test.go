@@ -148,7 +148,7 @@ func TestReserved(t *testing.T) {
 			t.Errorf("%s must be reserved", s)
 		}
 	}
-	for _, s := range []string{"a.b", "a*", ">", "", "a b", strings.Repeat("a", 65), "é", "a\n"} {
+	for _, s := range []string{"a.b", "a*", ">", "", "a b", strings.Repeat("a", 65), "é", "a\n", "Events", "API"} {
 		if schema.ValidToken(s) {
 			t.Errorf("%q must be no token", s)
 		}
