@@ -124,9 +124,13 @@ func (f *Feed) Subscribe(ctx context.Context, sub Subscription) (*Stream, error)
 		return nil, err
 	}
 	f.mu.Lock()
-	defer f.mu.Unlock()
-	if s.room != nil && !f.closed {
+	closed := f.closed
+	if s.room != nil && !closed {
 		f.done.Go(func() { p.catchUp(f.ctx, s) })
+	}
+	f.mu.Unlock()
+	if closed { // Close may have looked at the streams before this one was there
+		p.drop(s, shutdown(), "shutdown")
 	}
 	return s, nil
 }
@@ -139,12 +143,16 @@ func unknown(slug string) error {
 	return fault.New(fault.UnknownProject, "there is no project %q", clip(slug))
 }
 
+func shutdown() error {
+	return fault.New(fault.Unavailable, "the gateway is shutting down; resume elsewhere")
+}
+
 // acquire returns the project's live end and counts the caller in.
 func (f *Feed) acquire(proj *Project) (*project, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.closed {
-		return nil, fault.New(fault.Unavailable, "the gateway is shutting down")
+		return nil, shutdown()
 	}
 	p := f.projects[proj.Slug]
 	if p == nil {
@@ -230,9 +238,7 @@ func (f *Feed) Close() {
 	f.closed = true
 	f.mu.Unlock()
 	for _, p := range f.all() {
-		p.endIf(func(*Stream) error {
-			return fault.New(fault.Unavailable, "the gateway is shutting down; resume elsewhere")
-		}, "shutdown")
+		p.endIf(func(*Stream) error { return shutdown() }, "shutdown")
 	}
 	f.cancel()
 	f.done.Wait()

@@ -481,6 +481,33 @@ func TestViewsShowWhatMayBeRead(t *testing.T) {
 	})
 }
 
+// A record that did not fit into its message is read from the log where a
+// filter has to look at it.
+func TestTruncatedMessageIsJudgedByTheLog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, w := began(t, FeedOptions{})
+		enters := open(t, f, Subscription{Entities: []string{"A"}, Filter: json.RawMessage(`{"n":1}`)})
+		never := open(t, f, Subscription{Entities: []string{"A"}, Filter: json.RawMessage(`{"n":9}`)})
+		w.mu.Lock()
+		w.commit("A", 1)
+		x, _ := w.publish()
+		m, err := Decode(x.c.AppendEvent(nil, "p", x.epoch, 20))
+		if err != nil || !m.Truncated {
+			t.Fatalf("%+v %v", m, err)
+		}
+		w.out <- m
+		w.mu.Unlock()
+		synctest.Wait()
+		if e, ok := enters.Pop(); !ok || e.Match != Enter || !strings.Contains(string(e.JSON), `"n":1`) {
+			t.Errorf("%v %s", ok, e.JSON)
+		}
+		if got := take(never); got != nil {
+			t.Errorf("%v is not for this filter", got)
+		}
+		f.Close()
+	})
+}
+
 func TestGuardOfAStreamToEverything(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, w := began(t, FeedOptions{})

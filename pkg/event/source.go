@@ -18,9 +18,6 @@ import (
 	"github.com/octomesh/octomesh/pkg/mesh"
 )
 
-// StreamName is the JetStream stream that keeps the events of all projects.
-const StreamName = "EVENTS"
-
 // source is where a project's changes come from.
 type source interface {
 	// live delivers messages as they come, some perhaps never or twice, until
@@ -47,6 +44,7 @@ type natsSource struct {
 	logger *slog.Logger
 
 	mu     sync.Mutex
+	stream jetstream.Stream
 	resync map[chan struct{}]struct{}
 }
 
@@ -118,12 +116,26 @@ func (s *natsSource) live(project string, out chan<- *Message) (<-chan struct{},
 	}, nil
 }
 
+// last is the stream's newest message of the project. The handle of the stream
+// is kept, since asking for it costs more than the message.
 func (s *natsSource) last(ctx context.Context, project string) (*jetstream.RawStreamMsg, error) {
-	stream, err := s.js.Stream(ctx, StreamName)
-	if err != nil {
-		return nil, err
+	s.mu.Lock()
+	stream := s.stream
+	s.mu.Unlock()
+	var err error
+	if stream == nil {
+		if stream, err = s.js.Stream(ctx, bus.StreamEvents); err != nil {
+			return nil, err
+		}
 	}
-	return stream.GetLastMsgForSubject(ctx, subject.Events(project))
+	raw, err := stream.GetLastMsgForSubject(ctx, subject.Events(project))
+	if err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) {
+		stream = nil // perhaps it is there no more
+	}
+	s.mu.Lock()
+	s.stream = stream
+	s.mu.Unlock()
+	return raw, err
 }
 
 func (s *natsSource) tail(ctx context.Context, project string) (mesh.Position, error) {
@@ -152,7 +164,7 @@ func (s *natsSource) recent(ctx context.Context, project string, most int) ([]*M
 	if raw.Sequence > uint64(most) {
 		first = raw.Sequence - uint64(most) + 1
 	}
-	c, err := s.js.OrderedConsumer(ctx, StreamName, jetstream.OrderedConsumerConfig{
+	c, err := s.js.OrderedConsumer(ctx, bus.StreamEvents, jetstream.OrderedConsumerConfig{
 		FilterSubjects: []string{subject.Events(project)},
 		DeliverPolicy:  jetstream.DeliverByStartSequencePolicy, OptStartSeq: first,
 		InactiveThreshold: 5 * time.Second,

@@ -130,3 +130,15 @@ func TestReconnectsDuringWrites(t *testing.T) {
 		through(t, subscribe(t, feeds[0], event.Subscription{From: at[i]}), at[i], last)
 	}
 }
+
+// BenchmarkCreateToEvent is the whole way: a create over the bus, and its event
+// at a subscriber.
+func BenchmarkCreateToEvent(b *testing.B) {
+	h := open(b, b.TempDir(), b.TempDir())
+	h.work()
+	s := subscribe(b, h.feed(), event.Subscription{})
+	for b.Loop() {
+		h.create(1)
+		next(b, s)
+	}
+}
