@@ -19,6 +19,7 @@ import (
 	"github.com/octomesh/octomesh/services/gateway-http/door"
 	"github.com/octomesh/octomesh/services/gateway-http/httpserver"
 	"github.com/octomesh/octomesh/services/gateway-http/live"
+	"github.com/octomesh/octomesh/services/gateway-http/openapi"
 )
 
 // Deps are what the gateway gets from its main. Dialer is required and connects
@@ -160,6 +161,7 @@ func (s *Service) mount() {
 	mux := httpserver.NewMux()
 	s.admin = admin.New(s.door, Transports(&s.cfg), s.check)
 	s.admin.Mount(mux)
+	openapi.New(s.door).Mount(mux)
 	for _, t := range transports {
 		if t.enabled(&s.cfg) {
 			t.mount(s, mux)

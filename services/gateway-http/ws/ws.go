@@ -114,9 +114,13 @@ func (t *WS) open(x *httpserver.Exchange) error {
 		quiet: x.Query("events") == "0" || x.Query("events") == "false", stopping: x.Stopping(), log: t.door.Log,
 	}
 	err = t.upgrader.Upgrade(x.Ctx, func(socket *websocket.Conn) {
-		defer release()
-		defer httpserver.Recover(c.log, c.id)
-		c.serve(socket, principal, token, credential)
+		// In a goroutine of its own, so that fasthttp's request goes back to its
+		// pool; the socket itself is ours until it is closed.
+		go func() {
+			defer release()
+			defer httpserver.Recover(c.log, c.id)
+			c.serve(socket, principal, token, credential)
+		}()
 	})
 	if err != nil {
 		release()
