@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/nats-io/jwt/v2"
@@ -20,12 +19,15 @@ import (
 
 const (
 	subject    = "$SYS.REQ.USER.AUTH"
-	queue      = "auth"
+	group      = "auth"
 	xkeyHeader = "Nats-Server-Xkey"
 	// atOnce connections are looked at together: more gain nothing on few cores,
 	// one would let a slow read of the store hold up all others.
-	atOnce  = 8
-	timeout = 1500 * time.Millisecond // below the server's own of 2 s
+	atOnce = 8
+	// The server waits for 2 s: what is older than patience when its turn comes
+	// would be answered too late.
+	patience = 1500 * time.Millisecond
+	timeout  = 1500 * time.Millisecond
 	// maxCredential bounds what is looked at of a token, user name or password.
 	maxCredential = 4096
 )
@@ -51,14 +53,12 @@ type service struct {
 	Options
 	issuer, curve nkeys.KeyPair
 	ctx           context.Context
-	room          chan struct{}
-	wg            sync.WaitGroup
 }
 
 // Serve answers the servers' questions on nc, a connection of the role auth,
 // until stop is called, which waits for those that are being answered.
 func Serve(nc *nats.Conn, o Options) (stop func(), err error) {
-	s := &service{Options: o, room: make(chan struct{}, atOnce)}
+	s := &service{Options: o}
 	if s.Now == nil {
 		s.Now = time.Now
 	}
@@ -75,13 +75,8 @@ func Serve(nc *nats.Conn, o Options) (stop func(), err error) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	s.ctx = ctx
-	sub, err := nc.QueueSubscribe(subject, queue, func(m *nats.Msg) {
-		s.room <- struct{}{}
-		s.wg.Go(func() {
-			defer func() { <-s.room }()
-			s.handle(m)
-		})
-	})
+	q := &queue{handle: s.handle, atOnce: atOnce, patience: patience}
+	sub, err := nc.QueueSubscribe(subject, group, q.put)
 	if err == nil {
 		err = nc.Flush()
 	}
@@ -92,7 +87,7 @@ func Serve(nc *nats.Conn, o Options) (stop func(), err error) {
 	return func() {
 		_ = sub.Unsubscribe() // fails only on a closed connection
 		cancel()
-		s.wg.Wait()
+		q.close()
 	}, nil
 }
 
@@ -110,6 +105,9 @@ func (s *service) handle(m *nats.Msg) {
 	if err != nil {
 		s.Log.Warn("auth callout: a request cannot be read", "err", err)
 		return
+	}
+	if req.Expires != 0 && s.Now().Unix() > req.Expires {
+		return // in a storm: the server gave up on this one, others still wait
 	}
 	token, err := s.decide(ctx, req)
 	if err != nil {

@@ -365,20 +365,29 @@ func TestExpiryEndsTheConnection(t *testing.T) {
 	}
 }
 
+// Clients that the server gives up on in a storm try again, as they do in life.
 func TestStormOfConnections(t *testing.T) {
 	h := start(t, true)
 	began := time.Now()
 	var wg sync.WaitGroup
-	for range 500 {
+	for range stormSize {
 		wg.Go(func() {
-			nc, err := nats.Connect(h.server.ClientURL(), nats.Token("shop"), nats.Timeout(20*time.Second), nats.MaxReconnects(0))
+			up := make(chan struct{}, 1)
+			nc, err := nats.Connect(h.server.ClientURL(), nats.Token("shop"), nats.Timeout(20*time.Second), nats.RetryOnFailedConnect(true),
+				nats.MaxReconnects(-1), nats.IgnoreAuthErrorAbort(), nats.ReconnectWait(50*time.Millisecond),
+				nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}), nats.ConnectHandler(func(*nats.Conn) { up <- struct{}{} }))
 			if err != nil {
 				t.Error(err)
 				return
 			}
-			nc.Close()
+			defer nc.Close()
+			select {
+			case <-up:
+			case <-time.After(time.Minute):
+				t.Error("not let in")
+			}
 		})
 	}
 	wg.Wait()
-	t.Logf("500 connections in %s", time.Since(began))
+	t.Logf("%d connections in %s", stormSize, time.Since(began))
 }

@@ -1,0 +1,5 @@
+//go:build !race
+
+package callout_test
+
+const stormSize = 500
