@@ -98,12 +98,12 @@ func (c *call) address(entity, op string) error {
 	if entity != mesh.ProjectEntity {
 		e := c.state.catalog.Entity(entity)
 		if e == nil {
-			return fault.New(fault.UnknownEntity, "there is no entity or collection %s", schema.AppendString(nil, entity[:min(len(entity), 64)]))
+			return fault.New(fault.UnknownEntity, "there is no entity or collection %q", shorten(entity))
 		}
 		c.model = c.state.models[e]
 	}
 	if c.op = mesh.LookupOp(entity, op); c.op == nil {
-		return fault.New(fault.UnknownOp, "there is no operation %s here", schema.AppendString(nil, op[:min(len(op), 64)]))
+		return fault.New(fault.UnknownOp, "there is no operation %q here", shorten(op))
 	}
 	return nil
 }
@@ -195,6 +195,13 @@ func (c *call) allowed(e *schema.Entity, class mesh.Class) query.Expr {
 	return c.guard.Rows(e, class)
 }
 
+// changeable is where for writes: whatever the filter names, what is
+// soft-deleted stays as it is.
+func (c *call) changeable() (query.Expr, error) {
+	where, err := c.where(mesh.Write)
+	return query.Join(where, c.model.live), err
+}
+
 // where is the request's filter with all that a caller never sees past.
 func (c *call) where(class mesh.Class) (query.Expr, error) {
 	s := c.scope()
@@ -207,7 +214,11 @@ func (c *call) where(class mesh.Class) (query.Expr, error) {
 
 // visible is what the caller may see of another entity's records.
 func (c *call) visible(e *schema.Entity) query.Expr {
-	return query.Join(c.state.models[e].live, c.allowed(e, mesh.Read))
+	live, allowed := c.state.models[e].live, c.allowed(e, mesh.Read)
+	if allowed == nil {
+		return live
+	}
+	return query.Join(live, allowed)
 }
 
 // source is where the call's pages find related records.

@@ -58,7 +58,7 @@ type upserting struct {
 }
 
 func (c *call) upsert() (writing, error) {
-	where, err := c.where(mesh.Write)
+	where, err := c.changeable()
 	if err != nil {
 		return nil, err
 	}
@@ -147,6 +147,9 @@ func (t *upserting) write(w *work) (outcome, error) {
 		}
 		row, err = w.change(m, row, t.patch, mesh.Upserted)
 		return t.call.recordOf(row), err
+	}
+	if err := w.expect(m, nil, t.call.args.expectedVersion); err != nil {
+		return outcome{}, err
 	}
 	whole := *t.patch
 	whole.values = append(append([]assignment(nil), t.demand...), t.patch.values...)

@@ -38,6 +38,10 @@ type patch struct {
 	values []assignment
 	links  []linking
 	refs   bool // some value or link is the id of another item of the transaction
+	// blind tells that a value is for a column that the caller cannot read. Such
+	// a write always counts as a change: else the version would tell whether the
+	// caller has guessed what is there.
+	blind bool
 }
 
 // assignment is a column's new value, or the item whose record has it.
@@ -105,11 +109,12 @@ func (r *dataReader) member(key []byte, v *fastjson.Value) {
 	}
 }
 
-func shorten(name string) string {
-	if len(name) > 64 {
-		return strings.ToValidUTF8(name[:64], "") + "…"
+// shorten keeps a caller's text short and valid in a message.
+func shorten(s string) string {
+	if len(s) > 64 {
+		s = s[:64] + "…"
 	}
-	return name
+	return strings.ToValidUTF8(s, "")
 }
 
 func (r *dataReader) column(c *schema.Column, v *fastjson.Value) {
@@ -156,6 +161,8 @@ func (r *dataReader) value(c *schema.Column, v *fastjson.Value) {
 		r.problems.add(c.Name, reason)
 		return
 	}
+	guard := r.call.guard
+	r.patch.blind = r.patch.blind || c.Hidden || guard != nil && !guard.Readable(c)
 	r.patch.values = append(r.patch.values, assignment{column: c, value: value})
 }
 
@@ -189,6 +196,8 @@ func reasonOf(err error) string {
 // populated reference that is written back), or as {"$ref": n}.
 func (r *dataReader) reference(c *schema.Column, v *fastjson.Value) {
 	id, reason := r.target(v)
+	guard := r.call.guard
+	r.patch.blind = r.patch.blind || guard != nil && !guard.Readable(c)
 	switch {
 	case reason != "":
 		r.problems.add(c.Name, reason)

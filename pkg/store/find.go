@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 
 	"github.com/octomesh/octomesh/pkg/mesh"
 	"github.com/octomesh/octomesh/pkg/query"
@@ -173,7 +174,8 @@ func (f *find) readOne(ctx context.Context, r driver.Reader, a *answer) error {
 
 // records appends the page as an array and returns how many there are.
 func (f *find) records(ctx context.Context, r driver.Reader, a *answer) (n int64, err error) {
-	a.body = append(a.body, '[')
+	a.body = append(slices.Grow(a.body, f.plan.Room()), '[')
+	defer func() { f.plan.Took(len(a.body)) }()
 	if !f.plan.Populates() {
 		err = r.Select(ctx, &f.q, func(row driver.Row) error {
 			if n > 0 {

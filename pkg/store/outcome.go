@@ -18,9 +18,11 @@ type outcome struct {
 	call *call // whose plan shows the record
 	kind outcomeKind
 	row  schema.Row // kind recordOutcome
-	n    int64      // the others: a number, or 0 and 1 for a truth
-	list []outcome  // kind listOutcome
-	data []byte     // kind readOutcome: the data of a read inside a transaction
+	// whole is the record as its one change has it; nil if there is no such.
+	whole []byte
+	n     int64     // the others: a number, or 0 and 1 for a truth
+	list  []outcome // kind listOutcome
+	data  []byte    // kind readOutcome: the data of a read inside a transaction
 }
 
 type outcomeKind uint8
@@ -67,7 +69,11 @@ func (o *outcome) append(ctx context.Context, a *answer) error {
 func (o *outcome) appendRecord(ctx context.Context, a *answer) {
 	plan := o.call.shown
 	row := plan.Row(o.row)
-	if !plan.Populates() {
+	switch {
+	case plan.Whole && o.whole != nil:
+		a.body, a.version = append(a.body, o.whole...), plan.Version(row)
+		return
+	case !plan.Populates():
 		a.record(plan, row)
 		return
 	}

@@ -27,11 +27,11 @@ func (w *work) references(m *model, before, after schema.Row) error {
 		if v.IsNull() || before != nil && before[r.Column.Index].Equal(v) || r.Target == m.entity && v.Text() == m.idOf(after) {
 			continue
 		}
-		there, err := w.existing(r.Target, []string{v.Text()})
+		there, err := w.exists(r.Target, v.Text())
 		if err != nil {
 			return err
 		}
-		if len(there) == 0 {
+		if !there {
 			wrong.add(r.Column.Name, "there is no "+r.Target.Name+" "+v.Text())
 		}
 	}
@@ -41,24 +41,31 @@ func (w *work) references(m *model, before, after schema.Row) error {
 // chunk is the number of ids that one query asks for.
 const chunk = 500
 
+// exists asks whether the caller can refer to a record.
+func (w *work) exists(e *schema.Entity, id string) (found bool, err error) {
+	m := w.call.state.models[e]
+	var where query.Expr = query.Compare{Column: m.id, Op: query.Eq, Value: schema.TextOf(id)}
+	if visible := w.call.visible(e); visible != nil {
+		where = query.Join(where, visible)
+	}
+	err = w.tx.Select(w.ctx, &query.Select{Entity: e, Projection: m.ids, Where: where}, func(driver.Row) error {
+		found = true
+		return nil
+	})
+	return found, err
+}
+
 // existing returns those of the ids that the caller can refer to, sorted.
 func (w *work) existing(e *schema.Entity, ids []string) ([]string, error) {
 	m := w.call.state.models[e]
-	visible := w.call.visible(e)
 	var there []string
 	for part := range slices.Chunk(ids, chunk) {
-		var where query.Expr = query.Compare{Column: m.id, Op: query.Eq, Value: schema.TextOf(part[0])}
-		if len(part) > 1 {
-			in := query.In{Column: m.id, Values: make([]schema.Value, len(part))}
-			for i, id := range part {
-				in.Values[i] = schema.TextOf(id)
-			}
-			where = in
+		in := query.In{Column: m.id, Values: make([]schema.Value, len(part))}
+		for i, id := range part {
+			in.Values[i] = schema.TextOf(id)
 		}
-		if visible != nil {
-			where = query.Join(where, visible)
-		}
-		err := w.tx.Select(w.ctx, &query.Select{Entity: e, Projection: m.ids, Where: where}, func(row driver.Row) error {
+		q := &query.Select{Entity: e, Projection: m.ids, Where: query.Join(in, w.call.visible(e))}
+		err := w.tx.Select(w.ctx, q, func(row driver.Row) error {
 			there = append(there, string(row.Text(0)))
 			return nil
 		})

@@ -34,12 +34,9 @@ type removingMany struct {
 }
 
 func (c *call) deleteMany() (writing, error) {
-	where, err := c.where(mesh.Write)
+	where, err := c.changeable()
 	if err != nil {
 		return nil, err
-	}
-	if c.model.deletedAt != nil { // what is deleted already stays as it is
-		where = query.Join(where, query.Compare{Column: c.model.deletedAt, Op: query.Eq})
 	}
 	return &removingMany{c, where}, nil
 }

@@ -91,6 +91,9 @@ func (w *work) run(tx driver.Tx, t writing) (err error) {
 	if w.outcome, err = t.write(w); err != nil {
 		return err
 	}
+	if w.outcome.kind == recordOutcome && len(w.changes) == 1 {
+		w.outcome.whole = w.changes[0].After
+	}
 	stored := w.hash == nil || w.carry()
 	var at int64
 	for _, c := range w.changes {
@@ -150,13 +153,18 @@ func (w *work) guarded(e *schema.Entity, before, after schema.Row) error {
 	return w.call.guard.After(e, before, after)
 }
 
-// expect refuses a record that is not of the version that the caller has seen.
+// expect refuses a record that is not of the version that the caller has seen;
+// nil, one that is about to be made, has version 0. Errors: CONFLICT.
 func (w *work) expect(m *model, row schema.Row, version int64) error {
-	if have := m.versionOf(row); version != 0 && have != version {
-		return fault.New(fault.Conflict, "%s %s is at version %d, not %d: read it again", m.entity.Name, m.idOf(row), have, version).
-			With(map[string]int64{"expected": version, "actual": have})
+	var have int64
+	if row != nil {
+		have = m.versionOf(row)
 	}
-	return nil
+	if version == 0 || have == version {
+		return nil
+	}
+	return fault.New(fault.Conflict, "the %s is at version %d, not %d: read it again", m.entity.Name, have, version).
+		With(map[string]int64{"expected": version, "actual": have})
 }
 
 // insert stores a new record.
@@ -193,7 +201,7 @@ func (w *work) change(m *model, row schema.Row, p *patch, verb string) (schema.R
 	if err != nil {
 		return nil, err
 	}
-	if slices.EqualFunc(row, next, schema.Value.Equal) && len(edits) == 0 {
+	if slices.EqualFunc(row, next, schema.Value.Equal) && len(edits) == 0 && !p.blind {
 		return row, nil
 	}
 	if m.updated != nil && next[m.updated.Index].Equal(row[m.updated.Index]) && !w.call.args.keepTimes {
@@ -236,9 +244,10 @@ func (w *work) store(m *model, row, next schema.Row, edits []edit, verb string) 
 // note adds a change to those that the run will append.
 func (w *work) note(m *model, verb string, row schema.Row) *mesh.Change {
 	r := w.call.request
+	after := m.whole.Append(make([]byte, 0, m.whole.Room()+64), m.whole.Row(row))
+	m.whole.Took(len(after))
 	c := &mesh.Change{
-		Entity: m.entity.Name, ID: m.idOf(row), Verb: verb, Version: m.versionOf(row),
-		After:     m.whole.Append(nil, m.whole.Row(row)),
+		Entity: m.entity.Name, ID: m.idOf(row), Verb: verb, Version: m.versionOf(row), After: after,
 		Principal: w.call.principal(), RequestID: r.RequestID, Transport: r.Transport, At: w.at(),
 	}
 	w.changes = append(w.changes, c)

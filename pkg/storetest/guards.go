@@ -81,8 +81,9 @@ func guardFields(d *db) {
 	if got := d.data("update Book", `{"id":"b1","data":{"pages":7}}`); strings.Contains(got, "pages") || !strings.Contains(got, `"_version":2`) {
 		d.Errorf("the reply to a write: %s", got)
 	}
+	d.want("update Book", `{"id":"b1","data":{"pages":7,"editor":"a2"},"select":"id"}`, `{"id":"b1","_version":3}`) // guessed, and not told
 	d.guard = nil
-	d.want("findById Book", `{"id":"b1","select":"pages"}`, `{"id":"b1","_version":2,"pages":7}`)
+	d.want("findById Book", `{"id":"b1","select":"pages"}`, `{"id":"b1","_version":3,"pages":7}`)
 }
 
 func guardAfter(d *db) {

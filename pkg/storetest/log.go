@@ -176,7 +176,7 @@ func changes(d *db) {
 func positions(d *db) {
 	d.do("create Shelf", `{"data":{"id":"s"}}`)
 	epoch := d.conn.Epoch()
-	d.want("count Shelf", `{"minPosition":"`+epoch+`-1"}`, `1`)
+	d.want("count Shelf", `{"minPosition":"`+epoch+`-1","options":null}`, `1`)
 	d.fails(fault.Gap, "count Shelf", `{"minPosition":"other-1"}`)
 	d.fails(fault.InvalidRequest, "count Shelf", `{"minPosition":"x"}`)
 	// A read that asks for the next write waits for it.
@@ -270,6 +270,27 @@ func streamClose(d *db) {
 	}
 	if err := r.Chunks.Close(); err != nil {
 		d.Error(err)
+	}
+	// Relations of a long stream are filled in batch by batch.
+	var ops []string
+	for j := range 500 {
+		ops = append(ops, fmt.Sprintf(`{"op":"create","entity":"Book","data":{"title":"%d","author":{"$ref":0}}}`, j))
+	}
+	ops[0] = `{"op":"create","entity":"Author","data":{"name":"A"}}`
+	d.do("transaction _project", `{"operations":[`+strings.Join(ops, ",")+`]}`, "transaction _project", `{"operations":[`+strings.Join(ops, ",")+`]}`)
+	if r, err = d.call("stream Book", `{"relations":"author","sort":"-title"}`); err != nil {
+		d.Fatal(err)
+	}
+	lines = 0
+	for {
+		b, err := r.Chunks.Next(d.Context())
+		if err != nil {
+			break
+		}
+		lines += strings.Count(string(b), `"author":{"id":"n`)
+	}
+	if err := r.Chunks.Close(); err != nil || lines != 998 {
+		d.Errorf("%d records with their author, want 998: %v", lines, err)
 	}
 	for range 20 { // more than there are connections: each Close frees its own
 		r, err := d.call("stream Author", `{}`)

@@ -226,6 +226,7 @@ func softDelete(d *db) {
 	d.want("increment Kind", `{"id":"k","field":"i","amount":1,"select":"i"}`, `{"id":"k","_version":1,"i":1}`)
 	d.wantBody("updateMany Note", `{"filter":{},"data":{"text":"y"}}`, fmt.Sprintf(`{"status":"ok","metadata":{"count":0,"position":"E-%d"}}`, d.seq()))
 	d.want("deleteMany Note", `{"filter":{},"includeDeleted":true}`, `0`)
+	d.do("updateMany Note", `{"filter":{"deletedAt":{"$ne":null}},"data":{"text":"y"}}`, "updateMany Note", `{"filter":{},"includeDeleted":true,"data":{"text":"y"}}`)
 	d.want("deleteMany Note", `{"filter":{"deletedAt":{"$ne":null}}}`, `0`)
 	d.want("delete Shelf", `{"id":"s"}`, `true`)
 	d.want("findById Note", `{"id":"n","includeDeleted":true,"select":"text,on"}`, `{"id":"n","_version":2,"text":"x","on":"s"}`)
@@ -263,6 +264,8 @@ func hidden(d *db) {
 		}
 	}
 	d.want("update Author", `{"id":"a","data":{"pin":"5678"},"select":"id"}`, `{"id":"a","_version":2}`)
+	// Who guesses it right learns nothing by it.
+	d.want("update Author", `{"id":"a","data":{"pin":"5678"},"select":"id"}`, `{"id":"a","_version":3}`)
 	for _, c := range d.changesAfter(0) {
 		if s := string(c.After) + string(c.Old) + strings.Join(c.Changed, ","); strings.Contains(s, "pin") || strings.Contains(s, "1234") {
 			d.Errorf("the change log has it: %s", s)

@@ -9,7 +9,10 @@ import (
 	"github.com/octomesh/octomesh/pkg/store/driver"
 	"github.com/octomesh/octomesh/pkg/store/sqlite"
 	"github.com/octomesh/octomesh/pkg/storetest"
+	"go.uber.org/goleak"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestSQLite(t *testing.T) {
 	t.Parallel()

@@ -67,6 +67,8 @@ func versions(d *db) {
 	d.fails(fault.Conflict, "upsert Author", `{"filter":{"id":"a"},"expectedVersion":3,"data":{"age":9}}`)
 	d.fails(fault.InvalidRequest, "update Author", `{"id":"a","expectedVersion":0,"data":{}}`)
 	d.fails(fault.InvalidRequest, "update Author", `{"id":"a","expectedVersion":"x","data":{}}`)
+	d.fails(fault.Conflict, "upsert Author", `{"filter":{"id":"new"},"expectedVersion":3,"data":{"name":"N"}}`)
+	d.fails(fault.Conflict, "increment Kind", `{"id":"new","expectedVersion":3,"field":"i","amount":1}`)
 	d.want("update Author", `{"id":"nobody","expectedVersion":7,"data":{"age":3}}`, `null`)
 	d.want("delete Author", `{"id":"a","expectedVersion":2}`, `true`)
 }

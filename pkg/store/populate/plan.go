@@ -5,6 +5,7 @@ package populate
 
 import (
 	"strings"
+	"sync/atomic"
 
 	"github.com/octomesh/octomesh/pkg/fault"
 	"github.com/octomesh/octomesh/pkg/query"
@@ -33,6 +34,7 @@ type Plan struct {
 	children []*child
 	id       int // where the projection has the id
 	version  int // where it has _version, or -1
+	room     atomic.Int64
 }
 
 // member is one key of the record: its JSON up to the value, and where the
@@ -257,6 +259,13 @@ func (p *Plan) Version(row driver.Row) int64 {
 	}
 	return row.Value(p.version).Int()
 }
+
+// Room is how many bytes the last result of the plan took, as far as Took was
+// told: what to make room for now. It is at most 1 MB.
+func (p *Plan) Room() int { return int(p.room.Load()) }
+
+// Took remembers the size of a result.
+func (p *Plan) Took(n int) { p.room.Store(int64(min(n, 1<<20))) }
 
 // Append appends a row's record. Relations that a Page would fill in show their
 // id, or [].
