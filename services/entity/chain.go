@@ -19,8 +19,14 @@ const native = "nats"
 // caller is the way of a project's calls through the worker.
 func (s *Service) caller(p *projects.Project) mesh.Caller {
 	execute := mesh.CallerFunc(func(ctx context.Context, r *mesh.Request) (*mesh.Reply, error) {
-		// A nil Guard: nobody is under a row or field policy.
-		return p.Store.Call(ctx, r, nil)
+		guard, err := access.GuardFor(p.Store.Catalog(), r.Principal)
+		if err != nil {
+			return nil, err
+		}
+		if guard == nil { // a nil *Guard would be a Guard that is not nil
+			return p.Store.Call(ctx, r, nil)
+		}
+		return p.Store.Call(ctx, r, guard)
 	})
 	return mesh.Chain(execute, s.observed, recovered, s.identified, authorized(p), awaited(p))
 }
