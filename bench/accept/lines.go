@@ -24,6 +24,8 @@ var lines = []line{
 	{"house.3", "every op and every fault over REST, native NATS and WebSocket, byte for byte", []step{
 		{"./services/octomesh", "^TestTransports"},
 		{"./pkg/transporttest", "."},
+		{"./services/gateway-http/wire", "."},
+		{"./bench/seeded", "."},
 	}},
 	{"house.4", "SQLite and the in-memory matcher agree; seeded bugs are caught", []step{
 		{"./pkg/storetest", "^TestProperty|^TestSeededBugs"},

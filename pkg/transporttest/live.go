@@ -82,5 +82,6 @@ func RunLive(t *testing.T, l Live) {
 	l.Wire()
 	if !t.Failed() {
 		compare(t, l.Name, wire.String())
+		fmt.Printf("figure: {\"transport\":%q,\"events\":%d,\"burst\":%d}\n", l.Name, len(liveCases), len(burst))
 	}
 }

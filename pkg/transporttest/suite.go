@@ -114,6 +114,8 @@ func Run(t *testing.T, h Harness) {
 	t.Run("a cancelled caller is let go", func(t *testing.T) { letsGo(t, behind, client) })
 	if h.Wire != nil && !t.Failed() {
 		compare(t, h.Name, wire.String())
+		fmt.Printf("figure: {\"transport\":%q,\"cases\":%d,\"codes\":%d,\"streams\":%d,\"wireBytes\":%d}\n",
+			h.Name, len(cases), len(fault.Table), len(streamCases), wire.Len())
 	}
 }
 
