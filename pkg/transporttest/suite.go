@@ -102,6 +102,10 @@ func Run(t *testing.T, h Harness) {
 		leaksNothing(t, behind, client)
 		record("a cause does not cross")
 	})
+	t.Run("an internal error is told once", func(t *testing.T) {
+		tellsOnce(t, behind, client)
+		record("an internal error is told once")
+	})
 	for _, c := range streamCases {
 		t.Run(c.name, func(t *testing.T) {
 			if why := h.Skip[c.name]; why != "" {
@@ -237,6 +241,22 @@ func leaksNothing(t *testing.T, behind *seen, client mesh.Caller) {
 	}
 	if strings.Contains(string(f.AppendReply(nil)), "hunter2") {
 		t.Errorf("the cause crossed: %v", f)
+	}
+}
+
+// tellsOnce sends what a worker says of an internal error, which names the
+// request id already: every door must show the same text.
+func tellsOnce(t *testing.T, behind *seen, client mesh.Caller) {
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	sent := ""
+	behind.next(func(_ context.Context, r *mesh.Request) (*mesh.Reply, error) {
+		sent = "something went wrong on our side; the log has it under request id " + r.RequestID
+		return nil, fault.New(fault.Internal, "%s", sent)
+	})
+	_, err := client.Call(ctx, ask(oneCase{entity: "Product", op: "create", args: `{"data":{"name":"x"}}`}))
+	if f := fault.From(err); f == nil || f.Code != fault.Internal || f.Message != sent {
+		t.Errorf("came back as %v, sent %s", err, sent)
 	}
 }
 

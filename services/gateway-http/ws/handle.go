@@ -146,7 +146,9 @@ func (c *conn) request(f *frame) {
 	if err != nil {
 		e := fault.From(err)
 		if e.Code == fault.Internal {
-			e = fault.Wrap(err, fault.Internal, "%s; the log has the cause under request id %s", e.Message, r.RequestID)
+			if !strings.Contains(e.Message, r.RequestID) { // the worker may have told already
+				e = fault.Wrap(err, fault.Internal, "%s; the log has the cause under request id %s", e.Message, r.RequestID)
+			}
 			c.log.Error("call failed", telemetry.KeyRequestID, r.RequestID, telemetry.KeyOp, op, telemetry.KeyTransport, Transport, telemetry.KeyError, err.Error())
 		}
 		code = string(e.Code.Image().Code)
