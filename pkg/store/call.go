@@ -69,7 +69,7 @@ func (s *Store) Call(ctx context.Context, r *mesh.Request, g Guard) (*mesh.Reply
 	case "changes":
 		return c.changes(ctx)
 	case "catalog":
-		return c.catalog()
+		return c.catalog(), nil
 	case "stream":
 		return c.stream(ctx)
 	case "transaction":
@@ -161,7 +161,7 @@ func (c *call) read(ctx context.Context, t reading) (*mesh.Reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	return a.reply(mesh.Position{})
+	return a.reply(mesh.Position{}), nil
 }
 
 // principal is the id of who calls.

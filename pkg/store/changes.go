@@ -48,11 +48,9 @@ func (c *call) changes(ctx context.Context) (*mesh.Reply, error) {
 		return nil, err
 	}
 	a.body = append(a.body, ']')
-	reply, err := a.reply(c.store.position(last))
-	if err == nil {
-		reply.Position = mesh.Position{} // it is a read's
-	}
-	return reply, err
+	reply := a.reply(c.store.position(last))
+	reply.Position = mesh.Position{} // it is a read's
+	return reply, nil
 }
 
 // listChanges appends the events after a position and returns the seq that the
@@ -128,7 +126,7 @@ func (c *call) show(change *mesh.Change) (*mesh.Change, error) {
 }
 
 // catalog is op catalog: the schemas as they were given, and their version.
-func (c *call) catalog() (*mesh.Reply, error) {
+func (c *call) catalog() *mesh.Reply {
 	a := newAnswer()
 	a.body = schema.AppendString(append(a.body, `{"version":`...), c.state.catalog.Version)
 	a.body = schema.AppendString(append(a.body, `,"dialect":`...), c.store.conn.Capabilities().Dialect)

@@ -161,9 +161,16 @@ func (r *dataReader) value(c *schema.Column, v *fastjson.Value) {
 		r.problems.add(c.Name, reason)
 		return
 	}
+	r.set(assignment{column: c, value: value})
+}
+
+// set adds a value to the patch.
+func (r *dataReader) set(a assignment) {
 	guard := r.call.guard
-	r.patch.blind = r.patch.blind || c.Hidden || guard != nil && !guard.Readable(c)
-	r.patch.values = append(r.patch.values, assignment{column: c, value: value})
+	if a.column.Hidden || guard != nil && !guard.Readable(a.column) {
+		r.patch.blind = true
+	}
+	r.patch.values = append(r.patch.values, a)
 }
 
 // check asks whether a value may stand in a column, and returns why not.
@@ -196,13 +203,11 @@ func reasonOf(err error) string {
 // populated reference that is written back), or as {"$ref": n}.
 func (r *dataReader) reference(c *schema.Column, v *fastjson.Value) {
 	id, reason := r.target(v)
-	guard := r.call.guard
-	r.patch.blind = r.patch.blind || guard != nil && !guard.Readable(c)
 	switch {
 	case reason != "":
 		r.problems.add(c.Name, reason)
 	case id.ref > 0:
-		r.patch.values = append(r.patch.values, assignment{column: c, ref: id.ref})
+		r.set(assignment{column: c, ref: id.ref})
 	default:
 		value := schema.Null
 		if id.id != "" {
@@ -212,7 +217,7 @@ func (r *dataReader) reference(c *schema.Column, v *fastjson.Value) {
 			r.problems.add(c.Name, reason)
 			return
 		}
-		r.patch.values = append(r.patch.values, assignment{column: c, value: value})
+		r.set(assignment{column: c, value: value})
 	}
 }
 

@@ -45,8 +45,9 @@ func (c *call) recordOf(row schema.Row) outcome {
 	return outcome{call: c, kind: recordOutcome, row: row}
 }
 
-// append appends the reply's data and sets its metadata.
-func (o *outcome) append(ctx context.Context, a *answer) error {
+// append appends the reply's data and sets its metadata. It cannot fail: the
+// write is done, and no failure to show it may say otherwise.
+func (o *outcome) append(ctx context.Context, a *answer) {
 	switch o.kind {
 	case recordOutcome:
 		o.appendRecord(ctx, a)
@@ -59,11 +60,10 @@ func (o *outcome) append(ctx context.Context, a *answer) error {
 		a.body = a.body[:len(replyNoData)]
 		a.count = o.n
 	case listOutcome:
-		return o.appendList(ctx, a)
+		o.appendList(ctx, a)
 	default:
 		a.body = append(a.body, "null"...)
 	}
-	return nil
 }
 
 func (o *outcome) appendRecord(ctx context.Context, a *answer) {
@@ -80,7 +80,7 @@ func (o *outcome) appendRecord(ctx context.Context, a *answer) {
 	page := populate.NewPage(plan)
 	page.Add(row)
 	err := o.call.store.conn.Snapshot(ctx, func(r driver.Reader) error { return page.Fill(ctx, o.call.source(r)) })
-	if err != nil { // the write is done: no failure of a read may say otherwise
+	if err != nil {
 		a.record(plan, row)
 		return
 	}
@@ -88,7 +88,7 @@ func (o *outcome) appendRecord(ctx context.Context, a *answer) {
 	a.version = plan.Version(row)
 }
 
-func (o *outcome) appendList(ctx context.Context, a *answer) error {
+func (o *outcome) appendList(ctx context.Context, a *answer) {
 	a.body = append(a.body, '[')
 	for i := range o.list {
 		if i > 0 {
@@ -101,17 +101,11 @@ func (o *outcome) appendList(ctx context.Context, a *answer) error {
 		case countOutcome:
 			a.body = strconv.AppendInt(a.body, item.n, 10)
 		default:
-			if err := item.append(ctx, a); err != nil {
-				return err
-			}
-		}
-		if err := a.tooLarge(); err != nil {
-			return err
+			item.append(ctx, a)
 		}
 	}
 	a.body = append(a.body, ']')
 	a.count, a.version = int64(len(o.list)), 0
-	return nil
 }
 
 // The names of the kinds in what an idempotency key keeps.

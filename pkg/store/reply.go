@@ -32,18 +32,17 @@ func newAnswer() *answer {
 }
 
 // tooLarge refuses a body that outgrew maxReply.
-func (a *answer) tooLarge() error {
-	if len(a.body) <= maxReply {
+func (a *answer) tooLarge() error { return tooLarge(len(a.body)) }
+
+func tooLarge(size int) error {
+	if size <= maxReply {
 		return nil
 	}
 	return fault.New(fault.PayloadTooLarge, "the reply is larger than %d MB: ask for fewer records, fields or relations, or use op stream", maxReply>>20)
 }
 
 // reply ends the body. A position that is not zero is a write's.
-func (a *answer) reply(p mesh.Position) (*mesh.Reply, error) {
-	if err := a.tooLarge(); err != nil {
-		return nil, err
-	}
+func (a *answer) reply(p mesh.Position) *mesh.Reply {
 	b := a.body
 	first := true
 	member := func(name string) {
@@ -74,7 +73,7 @@ func (a *answer) reply(p mesh.Position) (*mesh.Reply, error) {
 	if !first {
 		b = append(b, '}')
 	}
-	return &mesh.Reply{Body: append(b, '}'), Position: p, Version: a.version}, nil
+	return &mesh.Reply{Body: append(b, '}'), Position: p, Version: a.version}
 }
 
 // record appends one record that has no relations to fill in.

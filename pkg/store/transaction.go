@@ -71,13 +71,17 @@ func (t *transaction) prepare(i int, v *fastjson.Value) (err error) {
 func (t *transaction) single() bool { return false }
 
 func (t *transaction) write(w *work) (outcome, error) {
+	size := 0 // of what the reads found, together
 	for i := range t.items {
 		var (
 			o   outcome
 			err error
 		)
 		if item := &t.items[i]; item.read != nil {
-			o, err = item.look(w)
+			if o, err = item.look(w); err == nil {
+				size += len(o.data)
+				err = tooLarge(size)
+			}
 		} else {
 			o, err = item.do(w)
 		}

@@ -62,13 +62,8 @@ func (c *call) write(ctx context.Context, t writing) (*mesh.Reply, error) {
 		}
 	}
 	a := newAnswer()
-	if err := w.outcome.append(w.ctx, a); err != nil {
-		return nil, err
-	}
-	reply, err := a.reply(c.store.position(w.seq))
-	if err != nil {
-		return nil, err
-	}
+	w.outcome.append(w.ctx, a)
+	reply := a.reply(c.store.position(w.seq))
 	reply.Replayed = w.replay
 	return reply, nil
 }
@@ -182,6 +177,7 @@ func (w *work) insert(m *model, row schema.Row, p *patch, verb string) error {
 	if err := w.tx.Insert(m.entity, row); err != nil {
 		return err
 	}
+	delete(w.removed, record{m.entity, m.idOf(row)}) // an earlier item may have deleted its like
 	if err := w.link(m.idOf(row), edits); err != nil {
 		return err
 	}

@@ -30,6 +30,9 @@ func transaction(d *db) {
 			d.Errorf("change %d has tx %d, want %d", x.Seq, x.Tx, c[0].Seq)
 		}
 	}
+	// What is deleted and made again within one transaction is there.
+	d.want("transaction _project", `{"operations":[{"op":"create","entity":"Shelf","data":{"id":"s"}},{"op":"delete","entity":"Shelf","id":"s"},{"op":"create","entity":"Shelf","data":{"id":"s"},"select":"id"},
+		{"op":"updateMany","entity":"Shelf","filter":{},"data":{"place":"x"}},{"op":"deleteMany","entity":"Shelf","filter":{}}]}`, `[{"id":"s","_version":1,"place":null},true,{"id":"s","_version":1},1,1]`)
 	at := d.seq()
 	f := d.fails(fault.Conflict, "transaction _project", `{"operations":[{"op":"create","entity":"Author","data":{"id":"c","name":"C"}},{"op":"create","entity":"Author","data":{"id":"c","name":"C"}}]}`)
 	if m, ok := f.Details.(map[string]any); !ok || m["index"] != 1 {
