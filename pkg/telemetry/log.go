@@ -36,6 +36,8 @@ type Options struct {
 }
 
 // New returns the logger and the metrics of a process; service names it in both.
+// A process that runs several services passes "" and gives each its own name
+// with Named and Metrics.For.
 func New(service string, o Options) (*slog.Logger, *Metrics) {
 	return NewLogger(service, o), newMetrics(service)
 }
@@ -53,7 +55,15 @@ func NewLogger(service string, o Options) *slog.Logger {
 	} else {
 		handler = slog.NewJSONHandler(out, h)
 	}
-	return slog.New(handler).With("service", service)
+	return Named(slog.New(handler), service)
+}
+
+// Named returns a logger whose lines are of that service; "" leaves it as it is.
+func Named(log *slog.Logger, service string) *slog.Logger {
+	if service == "" {
+		return log
+	}
+	return log.With("service", service)
 }
 
 func level(s string) slog.Level {

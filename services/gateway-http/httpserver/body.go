@@ -22,7 +22,7 @@ func (x *Exchange) JSONBody() ([]byte, bool) {
 	if t == "" || strings.EqualFold(t, "application/json") || len(body) == 0 || suffixed(t) {
 		return body, true
 	}
-	x.FailWith(fasthttp.StatusUnsupportedMediaType, fault.New(fault.InvalidRequest, "the body must be JSON: send Content-Type: application/json"))
+	x.FailWith(fasthttp.StatusUnsupportedMediaType, fault.New(fault.InvalidRequest, "the body must be JSON: send Content-Type: application/json (with curl: --json instead of -d)"))
 	return nil, false
 }
 
