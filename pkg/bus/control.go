@@ -65,6 +65,7 @@ func ServeControl(nc *nats.Conn, service string, verbs map[string]ControlFunc) (
 		return nil, fault.Wrap(err, fault.Unavailable, "the control subjects of %s cannot be served", service)
 	}
 	return func() {
+		defer h.pool.close()
 		defer h.stop()
 		if sub.Drain() != nil {
 			return

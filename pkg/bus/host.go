@@ -251,6 +251,7 @@ func (h *Host) Close() {
 	h.draining = true
 	h.mu.Unlock()
 	h.stop()
+	h.pool.close()
 	for _, nc := range []*nats.Conn{h.nc, h.bulk} {
 		if nc != nil {
 			nc.Close()

@@ -11,6 +11,7 @@ func TestPoolSharesByWeight(t *testing.T) {
 		started <- j.share
 		<-release
 	}}
+	defer p.close()
 	light, heavy := p.join(1), p.join(3)
 	for range 20 { // light comes first and fills what one share may have
 		if !p.submit(&job{share: light}) {
@@ -56,6 +57,7 @@ func TestPoolRefusesWhatIsTooMuch(t *testing.T) {
 	t.Parallel()
 	release := make(chan struct{})
 	p := pool{limit: 1, maxQueue: 2, maxBytes: 100, run: func(*job) { <-release }}
+	defer p.close()
 	s := p.join(1)
 	for i, want := range []bool{true, true, false, true, false} { // running, large waits, too large, small waits, too many
 		size := []int{1, 90, 50, 5, 1}[i]

@@ -14,14 +14,14 @@ func TestParseSort(t *testing.T) {
 	s := person(t)
 	for in, want := range map[string]string{
 		`{}`: "id", `null`: "id", `""`: "id", `[]`: "id",
-		`{"name":1,"age":-1}`:        "name,-age,id",
+		`{"name":1,"age":-1}`:        "name,-age,-id",
 		`{"age":-1,"name":"asc"}`:    "-age,name,id",
-		`"name, -age"`:               "name,-age,id",
+		`"name, -age"`:               "name,-age,-id",
 		`"+name"`:                    "name,id",
-		`["-name",{"age":"desc"}]`:   "-name,-age,id",
+		`["-name",{"age":"desc"}]`:   "-name,-age,-id",
 		`{"name":1,"id":-1,"age":1}`: "name,-id",
 		`{"id":1}`:                   "id",
-		`{"boss":1,"createdAt":-1}`:  "boss,-createdAt,id",
+		`{"boss":1,"createdAt":-1}`:  "boss,-createdAt,-id",
 		`{"active":1,"price":1.0}`:   "active,price,id",
 	} {
 		order, err := ParseSort(s, value(t, in))

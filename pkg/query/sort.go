@@ -29,7 +29,8 @@ func ParseSortText(s Scope, text string) ([]Order, error) {
 	return s.total(p.order), nil
 }
 
-// total ends an order with id.
+// total ends an order with id, in the direction of the key before it: then one
+// walk along an index gives the order, forwards or backwards.
 func (s *Scope) total(order []Order) []Order {
 	id := idColumn(s.Entity)
 	for i, o := range order {
@@ -37,7 +38,7 @@ func (s *Scope) total(order []Order) []Order {
 			return order[:i+1]
 		}
 	}
-	return append(order, Order{Column: id})
+	return append(order, Order{Column: id, Desc: len(order) > 0 && order[len(order)-1].Desc})
 }
 
 func idColumn(e *schema.Entity) *schema.Column {

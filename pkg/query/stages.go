@@ -171,7 +171,7 @@ func (p *stageParser) sort(v *fastjson.Value) *problem {
 	}
 	for _, c := range p.now {
 		if c == last {
-			s.order = append(s.order, Order{Column: c})
+			s.order = append(s.order, Order{Column: c, Desc: len(s.order) > 0 && s.order[len(s.order)-1].Desc})
 		}
 	}
 	p.out = append(p.out, SortStage(s.order))

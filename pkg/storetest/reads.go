@@ -78,7 +78,7 @@ func sortAndPage(d *db) {
 	people(d)
 	for _, c := range []struct{ args, want string }{
 		{`{"sort":{"age":1}}`, "p5 p6 p1 p2 p3 p4"},
-		{`{"sort":{"age":-1}}`, "p4 p2 p3 p1 p5 p6"},
+		{`{"sort":{"age":-1}}`, "p4 p3 p2 p1 p6 p5"},
 		{`{"sort":"age,-name"}`, "p5 p6 p1 p2 p3 p4"},
 		{`{"sort":{"name":1}}`, "p3 p4 p6 p1 p2 p5"},
 		{`{"options":{"sort":{"rank":1,"id":-1}}}`, "p5 p3 p1 p6 p4 p2"},

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/pprof"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -23,7 +24,8 @@ func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.set.registry, promhttp.HandlerOpts{DisableCompression: true, MaxRequestsInFlight: 4})
 }
 
-// Listener is the service that shows a process's metrics at GET /metrics.
+// Listener is the service that shows a process's metrics at GET /metrics, and
+// its profiles at /debug/pprof/.
 type Listener struct {
 	addr    string
 	metrics *Metrics
@@ -68,7 +70,10 @@ func (l *Listener) Run(ctx context.Context) error {
 	l.bound = ln.Addr()
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", l.metrics.Handler())
-	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second, MaxHeaderBytes: 16 << 10}
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10}
 	done := make(chan error, 1)
 	go func() { done <- srv.Serve(ln) }()
 	close(l.ready)

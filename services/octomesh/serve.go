@@ -71,7 +71,7 @@ func (c *serveCommand) Run(e *env) error {
 }
 
 // gcPercent trades about an eighth of the CPU for a heap half as large.
-const gcPercent = 75
+const gcPercent = 200
 
 // mesh is the NATS server that the services meet on.
 type meshServer struct {

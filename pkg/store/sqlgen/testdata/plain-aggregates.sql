@@ -7,11 +7,11 @@ SELECT [_stage].[_c0] AS [_c0], [_stage].[_c1] AS [_c1], [_stage].[_c2] AS [_c2]
 -- 10
 
 -- [{"$match":{"age":{"$gt":3}}},{"$group":{"_by":"active","n":{"$count":true}}},{"$match":{"n":{"$gte":2}}},{"$sort":{"n":-1}},{"$limit":3}]
-SELECT [_stage].[_c0] AS [_c0], [_stage].[_c1] AS [_c1] FROM (SELECT [active] AS [_c0], COUNT(*) AS [_c1] FROM [people] WHERE [deletedAt] IS NULL AND [age] > $1 GROUP BY [active]) [_stage] WHERE [_stage].[_c1] >= $2 ORDER BY CASE WHEN [_stage].[_c1] IS NULL THEN 1 ELSE 0 END, [_stage].[_c1] DESC, CASE WHEN [_stage].[_c0] IS NULL THEN 0 ELSE 1 END, [_stage].[_c0] OFFSET $3 ROWS FETCH NEXT $4 ROWS ONLY
+SELECT [_stage].[_c0] AS [_c0], [_stage].[_c1] AS [_c1] FROM (SELECT [active] AS [_c0], COUNT(*) AS [_c1] FROM [people] WHERE [deletedAt] IS NULL AND [age] > $1 GROUP BY [active]) [_stage] WHERE [_stage].[_c1] >= $2 ORDER BY CASE WHEN [_stage].[_c1] IS NULL THEN 1 ELSE 0 END, [_stage].[_c1] DESC, CASE WHEN [_stage].[_c0] IS NULL THEN 1 ELSE 0 END, [_stage].[_c0] DESC OFFSET $3 ROWS FETCH NEXT $4 ROWS ONLY
 -- 3 2 0 3
 
 -- [{"$sort":{"age":-1}},{"$limit":10},{"$match":{"active":true}},{"$project":{"name":1}}]
-SELECT [_stage].[_c2] AS [_c0] FROM (SELECT [id] AS [_c0], [_version] AS [_c1], [name] AS [_c2], [we"ird]]] AS [_c3], [age] AS [_c4], [level] AS [_c5], [active] AS [_c6], [born] AS [_c7], [balance] AS [_c8], [extra] AS [_c9], [boss] AS [_c10], [createdAt] AS [_c11], [updatedAt] AS [_c12], [deletedAt] AS [_c13], [age] AS [_o0], [id] AS [_o1] FROM [people] WHERE [deletedAt] IS NULL ORDER BY CASE WHEN [age] IS NULL THEN 1 ELSE 0 END, [age] DESC, CASE WHEN [id] IS NULL THEN 0 ELSE 1 END, [id] OFFSET $1 ROWS FETCH NEXT $2 ROWS ONLY) [_stage] WHERE [_stage].[_c6] = $3 ORDER BY CASE WHEN [_stage].[_o0] IS NULL THEN 1 ELSE 0 END, [_stage].[_o0] DESC, CASE WHEN [_stage].[_o1] IS NULL THEN 0 ELSE 1 END, [_stage].[_o1]
+SELECT [_stage].[_c2] AS [_c0] FROM (SELECT [id] AS [_c0], [_version] AS [_c1], [name] AS [_c2], [we"ird]]] AS [_c3], [age] AS [_c4], [level] AS [_c5], [active] AS [_c6], [born] AS [_c7], [balance] AS [_c8], [extra] AS [_c9], [boss] AS [_c10], [createdAt] AS [_c11], [updatedAt] AS [_c12], [deletedAt] AS [_c13], [age] AS [_o0], [id] AS [_o1] FROM [people] WHERE [deletedAt] IS NULL ORDER BY CASE WHEN [age] IS NULL THEN 1 ELSE 0 END, [age] DESC, CASE WHEN [id] IS NULL THEN 1 ELSE 0 END, [id] DESC OFFSET $1 ROWS FETCH NEXT $2 ROWS ONLY) [_stage] WHERE [_stage].[_c6] = $3 ORDER BY CASE WHEN [_stage].[_o0] IS NULL THEN 1 ELSE 0 END, [_stage].[_o0] DESC, CASE WHEN [_stage].[_o1] IS NULL THEN 1 ELSE 0 END, [_stage].[_o1] DESC
 -- 0 10 true
 
 -- [{"$sort":{"age":1}},{"$skip":2},{"$limit":3},{"$skip":1},{"$count":"rows"}]

@@ -7,11 +7,11 @@ SELECT "_stage"."_c0" AS "_c0", "_stage"."_c1" AS "_c1", "_stage"."_c2" AS "_c2"
 -- 10
 
 -- [{"$match":{"age":{"$gt":3}}},{"$group":{"_by":"active","n":{"$count":true}}},{"$match":{"n":{"$gte":2}}},{"$sort":{"n":-1}},{"$limit":3}]
-SELECT "_stage"."_c0" AS "_c0", "_stage"."_c1" AS "_c1" FROM (SELECT "active" AS "_c0", COUNT(*) AS "_c1" FROM "people" WHERE "deletedAt" IS NULL AND "age" > ? GROUP BY "active") "_stage" WHERE "_stage"."_c1" >= ? ORDER BY "_stage"."_c1" DESC, "_stage"."_c0" LIMIT ?
+SELECT "_stage"."_c0" AS "_c0", "_stage"."_c1" AS "_c1" FROM (SELECT "active" AS "_c0", COUNT(*) AS "_c1" FROM "people" WHERE "deletedAt" IS NULL AND "age" > ? GROUP BY "active") "_stage" WHERE "_stage"."_c1" >= ? ORDER BY "_stage"."_c1" DESC, "_stage"."_c0" DESC LIMIT ?
 -- 3 2 3
 
 -- [{"$sort":{"age":-1}},{"$limit":10},{"$match":{"active":true}},{"$project":{"name":1}}]
-SELECT "_stage"."_c2" AS "_c0" FROM (SELECT "id" AS "_c0", "_version" AS "_c1", "name" AS "_c2", "we""ird]" AS "_c3", "age" AS "_c4", "level" AS "_c5", "active" AS "_c6", "born" AS "_c7", "balance" AS "_c8", "extra" AS "_c9", "boss" AS "_c10", "createdAt" AS "_c11", "updatedAt" AS "_c12", "deletedAt" AS "_c13", "age" AS "_o0", "id" AS "_o1" FROM "people" WHERE "deletedAt" IS NULL ORDER BY "age" DESC, "id" LIMIT ?) "_stage" WHERE "_stage"."_c6" = ? ORDER BY "_stage"."_o0" DESC, "_stage"."_o1"
+SELECT "_stage"."_c2" AS "_c0" FROM (SELECT "id" AS "_c0", "_version" AS "_c1", "name" AS "_c2", "we""ird]" AS "_c3", "age" AS "_c4", "level" AS "_c5", "active" AS "_c6", "born" AS "_c7", "balance" AS "_c8", "extra" AS "_c9", "boss" AS "_c10", "createdAt" AS "_c11", "updatedAt" AS "_c12", "deletedAt" AS "_c13", "age" AS "_o0", "id" AS "_o1" FROM "people" WHERE "deletedAt" IS NULL ORDER BY "age" DESC, "id" DESC LIMIT ?) "_stage" WHERE "_stage"."_c6" = ? ORDER BY "_stage"."_o0" DESC, "_stage"."_o1" DESC
 -- 10 true
 
 -- [{"$sort":{"age":1}},{"$skip":2},{"$limit":3},{"$skip":1},{"$count":"rows"}]
