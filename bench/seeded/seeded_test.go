@@ -38,15 +38,19 @@ func TestSeededFaults(t *testing.T) {
 	}
 	dir := checkout(t)
 	begun := time.Now()
+	patience := map[suite]time.Duration{}
 	for _, s := range distinct() {
-		if red, out := run(t, dir, s); red {
+		start := time.Now()
+		if red, out := run(t, dir, s, 5*time.Minute); red {
 			t.Fatalf("%s %s is red without any fault:\n%s", s.pkg, s.tests, out)
 		}
+		// With a fault it may wait for ever for what was lost.
+		patience[s] = max(10*time.Second, 2*time.Since(start))
 	}
 	caught := 0
 	var missed []string
 	for _, f := range faults {
-		if f.caught(t, dir) {
+		if f.caught(t, dir, patience) {
 			caught++
 		} else {
 			missed = append(missed, f.name)
@@ -62,7 +66,7 @@ func TestSeededFaults(t *testing.T) {
 }
 
 // caught reports whether all suites of a fault turn red.
-func (p planted) caught(t *testing.T, dir string) bool {
+func (p planted) caught(t *testing.T, dir string, patience map[suite]time.Duration) bool {
 	t.Helper()
 	path := filepath.Join(dir, p.file)
 	sound, err := os.ReadFile(path)
@@ -78,7 +82,7 @@ func (p planted) caught(t *testing.T, dir string) bool {
 	defer write(t, path, sound)
 	all := true
 	for _, s := range p.suites {
-		red, out := run(t, dir, s)
+		red, out := run(t, dir, s, patience[s])
 		switch {
 		case strings.Contains(out, "[build failed]") || strings.Contains(out, "[setup failed]"):
 			t.Errorf("%s: what was planted does not compile:\n%s", p.name, out)
@@ -93,9 +97,9 @@ func (p planted) caught(t *testing.T, dir string) bool {
 
 // run reports whether a suite fails, and what it printed. One that no longer
 // ends has noticed too.
-func run(t *testing.T, dir string, s suite) (red bool, out string) {
+func run(t *testing.T, dir string, s suite, patience time.Duration) (red bool, out string) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "go", "test", "-count=1", "-vet=off", "-timeout=90s", "-run", s.tests, s.pkg)
+	cmd := exec.CommandContext(t.Context(), "go", "test", "-count=1", "-vet=off", "-timeout="+patience.String(), "-run", s.tests, s.pkg)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "OCTOMESH_ACCEPT=", "OCTOMESH_TEST=", "GOWORK="+filepath.Join(dir, "go.work"))
 	b, err := cmd.CombinedOutput()
