@@ -17,6 +17,7 @@ type suite struct{ pkg, tests string }
 var (
 	tables     = suite{"./pkg/fault", "."}
 	nats       = suite{"./pkg/transporttest", "."}
+	mesh       = suite{"./pkg/bus", "."}
 	native     = suite{"./pkg/transporttest", "^TestNative$"}
 	doors      = suite{"./services/gateway-http/wire", "."}
 	restDoor   = suite{"./services/gateway-http/wire", "^TestREST$"}
@@ -73,6 +74,16 @@ var faults = []planted{
 		[]suite{eventDoor},
 	},
 	{
+		"an event is lost at the door", "services/gateway-http/live/write.go",
+		"\t\tb = frame(b, &e)\n", "\t\tif e.Position.Seq%50 != 7 {\n\t\t\tb = frame(b, &e)\n\t\t}\n",
+		[]suite{eventDoor, socketDoor},
+	},
+	{
+		"the time to wait is lost on the mesh", "pkg/bus/credit/credit.go",
+		"if e.RetryAfter > 0 {", "if e.RetryAfter < 0 {",
+		[]suite{nats},
+	},
+	{
 		"the relay skips a change", "services/entity/relay/relay.go",
 		"batchSize, func(c *mesh.Change) error {\n\t\tif ", "batchSize, func(c *mesh.Change) error {\n\t\tif c.Seq%5 == 0 {\n\t\t\treturn nil\n\t\t}\n\t\tif ",
 		[]suite{relay},
@@ -96,6 +107,26 @@ var faults = []planted{
 		"a populated record ignores the guard's rows", "pkg/store/populate/page.go",
 		"visible = s.Visible(target)", "_ = s.Visible(target)",
 		[]suite{records},
+	},
+	{
+		"a read skips the policy's rows", "pkg/store/call.go",
+		"return query.Join(query.Visible(s, where), c.allowed(s.Entity, class)), nil", "return query.Visible(s, where), nil",
+		[]suite{records},
+	},
+	{
+		"a write is not shown to the policy", "pkg/store/write.go",
+		"return w.call.guard.After(e, before, after)", "return nil",
+		[]suite{records},
+	},
+	{
+		"a field that may not be read can be asked by", "pkg/store/call.go",
+		"return c.guard.Readable\n", "return nil\n",
+		[]suite{records},
+	},
+	{
+		"the feed skips the policy's rows", "pkg/event/interest.go",
+		"rows = g.Rows(e, mesh.Read)", "_ = g.Rows(e, mesh.Read)",
+		[]suite{feed},
 	},
 	{
 		"an idempotency key takes another request", "pkg/store/idempotency.go",
@@ -126,6 +157,11 @@ var faults = []planted{
 		"a native client's own header is believed", "pkg/bus/incoming.go",
 		"\tout := mesh.Header{Transport: \"nats\", Native: nativeUser(info)}\n", "\tif octo := h[HeaderName]; len(octo) == 1 {\n\t\treturn parseHeader(octo[0])\n\t}\n\tout := mesh.Header{Transport: \"nats\", Native: nativeUser(info)}\n",
 		[]suite{native},
+	},
+	{
+		"a native client's X-Project may disagree", "pkg/bus/incoming.go",
+		"if project != \"\" && v != project {", "if project == v+v {",
+		[]suite{mesh},
 	},
 }
 

@@ -36,28 +36,22 @@ func TestSeededFaults(t *testing.T) {
 		fmt.Println("skipped: seeded faults (go run ./bench/accept house.3)")
 		t.Skip("it runs the suites many times over")
 	}
-	dir := checkout(t)
-	begun := time.Now()
-	patience := map[suite]time.Duration{}
-	for _, s := range distinct() {
-		start := time.Now()
-		if red, out := run(t, dir, s, 5*time.Minute); red {
-			t.Fatalf("%s %s is red without any fault:\n%s", s.pkg, s.tests, out)
-		}
-		// With a fault it may wait for ever for what was lost.
-		patience[s] = max(10*time.Second, 2*time.Since(start))
-	}
-	caught := 0
-	var missed []string
+	b := &bench{dir: checkout(t), patience: map[suite]time.Duration{}}
+	begun, tried, caught := time.Now(), 0, 0
+	missed := []string{}
 	for _, f := range faults {
-		if f.caught(t, dir, patience) {
-			caught++
-		} else {
-			missed = append(missed, f.name)
-		}
+		t.Run(f.name, func(t *testing.T) {
+			tried++
+			b.try(t, f)
+			if t.Failed() {
+				missed = append(missed, f.name)
+			} else {
+				caught++
+			}
+		})
 	}
 	figure, err := json.Marshal(map[string]any{
-		"seeded": len(faults), "caught": caught, "missed": missed, "seconds": int(time.Since(begun).Seconds()),
+		"seeded": tried, "caught": caught, "missed": missed, "seconds": int(time.Since(begun).Seconds()),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -65,62 +59,67 @@ func TestSeededFaults(t *testing.T) {
 	fmt.Printf("figure: %s\n", figure)
 }
 
-// caught reports whether all suites of a fault turn red.
-func (p planted) caught(t *testing.T, dir string, patience map[suite]time.Duration) bool {
+// bench is the copy in which faults are planted.
+type bench struct {
+	dir string
+	// patience is how long a suite may take with a fault in it, where it may
+	// wait for ever for what was lost. A suite that is not in it was not run yet.
+	patience map[suite]time.Duration
+}
+
+// sound demands that a suite is green as long as nothing is planted.
+func (b *bench) sound(t *testing.T, s suite) {
 	t.Helper()
-	path := filepath.Join(dir, p.file)
+	if b.patience[s] != 0 {
+		return
+	}
+	start := time.Now()
+	if red, out := b.run(t, s, 5*time.Minute); red {
+		t.Fatalf("%s %s is red without any fault:\n%s", s.pkg, s.tests, out)
+	}
+	b.patience[s] = max(10*time.Second, 2*time.Since(start))
+}
+
+// try plants one fault and demands that all its suites turn red.
+func (b *bench) try(t *testing.T, p planted) {
+	t.Helper()
+	for _, s := range p.suites {
+		b.sound(t, s)
+	}
+	path := filepath.Join(b.dir, p.file)
 	sound, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	bad, ok := p.plant(string(sound))
 	if !ok {
-		t.Errorf("%s: %s no longer has the text %q", p.name, p.file, p.text)
-		return false
+		t.Fatalf("%s no longer has the text %q", p.file, p.text)
 	}
 	write(t, path, []byte(bad))
 	defer write(t, path, sound)
-	all := true
 	for _, s := range p.suites {
-		red, out := run(t, dir, s, patience[s])
+		red, out := b.run(t, s, b.patience[s])
 		switch {
 		case strings.Contains(out, "[build failed]") || strings.Contains(out, "[setup failed]"):
-			t.Errorf("%s: what was planted does not compile:\n%s", p.name, out)
-			all = false
+			t.Errorf("what was planted does not compile:\n%s", out)
 		case !red:
-			t.Errorf("%s: %s %s stays green", p.name, s.pkg, s.tests)
-			all = false
+			t.Errorf("%s %s stays green", s.pkg, s.tests)
 		}
 	}
-	return all
 }
 
 // run reports whether a suite fails, and what it printed. One that no longer
 // ends has noticed too.
-func run(t *testing.T, dir string, s suite, patience time.Duration) (red bool, out string) {
+func (b *bench) run(t *testing.T, s suite, patience time.Duration) (red bool, out string) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "go", "test", "-count=1", "-vet=off", "-timeout="+patience.String(), "-run", s.tests, s.pkg)
-	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "OCTOMESH_ACCEPT=", "OCTOMESH_TEST=", "GOWORK="+filepath.Join(dir, "go.work"))
-	b, err := cmd.CombinedOutput()
-	if bytes.Contains(b, []byte("no tests to run")) || bytes.Contains(b, []byte("no test files")) {
+	cmd.Dir = b.dir
+	cmd.Env = append(os.Environ(), "OCTOMESH_ACCEPT=", "OCTOMESH_TEST=", "GOWORK="+filepath.Join(b.dir, "go.work"))
+	text, err := cmd.CombinedOutput()
+	if bytes.Contains(text, []byte("no tests to run")) || bytes.Contains(text, []byte("no test files")) {
 		t.Errorf("%s has no tests that match %s", s.pkg, s.tests)
 	}
-	return err != nil, string(b)
-}
-
-func distinct() []suite {
-	seen := map[suite]bool{}
-	var all []suite
-	for _, f := range faults {
-		for _, s := range f.suites {
-			if !seen[s] {
-				seen[s] = true
-				all = append(all, s)
-			}
-		}
-	}
-	return all
+	return err != nil, string(text)
 }
 
 // checkout copies the repository's files, without what was built or fetched.
