@@ -20,8 +20,8 @@ const (
 	enoughChanges = 4 << 20
 )
 
-// enough ends a read of the log early.
-var enough = errors.New("enough")
+// errEnough ends a read of the log early.
+var errEnough = errors.New("enough")
 
 // changes is op changes; its reply is described at mesh.Change.AppendEvent.
 func (c *call) changes(ctx context.Context) (*mesh.Reply, error) {
@@ -86,12 +86,12 @@ func (c *call) listChanges(ctx context.Context, a *answer, from mesh.Position, l
 			}
 			a.body = shown.AppendEvent(a.body, c.request.Project, epoch, 0)
 			if len(a.body) > enoughChanges {
-				return enough
+				return errEnough
 			}
 			return nil
 		})
 	})
-	if errors.Is(err, enough) {
+	if errors.Is(err, errEnough) {
 		err = nil
 	}
 	return last, err

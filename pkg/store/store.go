@@ -53,7 +53,7 @@ func Open(_ context.Context, conn driver.Conn, cat *schema.Catalog, o Options) (
 	}
 	if len(o.CursorKey) == 0 {
 		o.CursorKey = make([]byte, 32)
-		rand.Read(o.CursorKey) //nolint:errcheck // it never fails, by its own documentation
+		_, _ = rand.Read(o.CursorKey) // it never fails, by its own documentation
 	}
 	s := &Store{conn: conn, options: o}
 	st, err := newState(cat, o.Limits)

@@ -225,26 +225,31 @@ func (d *db) do(requests ...string) {
 	}
 }
 
-// fails expects a failure of that code and returns it.
-func (d *db) fails(code fault.Code, what, args string) *fault.Error {
+// fails expects a failure of that code.
+func (d *db) fails(code fault.Code, what, args string) {
+	d.Helper()
+	_ = d.refusal(code, what, args)
+}
+
+// refusal expects a failure of that code and returns it.
+func (d *db) refusal(code fault.Code, what, args string) *fault.Error {
 	d.Helper()
 	r, err := d.call(what, args)
-	if err == nil {
-		if r.Chunks != nil {
-			r.Chunks.Close() //nolint:errcheck // it is not wanted anyway
-		}
-		d.Errorf("%s %s: want %s, got %s", what, args, code, r.Body)
-		return fault.New("", "")
-	}
 	var f *fault.Error
-	if !errors.As(err, &f) {
+	switch {
+	case err == nil:
+		d.Errorf("%s %s: want %s, got %s", what, args, code, r.Body)
+		if r.Chunks != nil {
+			_ = r.Chunks.Close()
+		}
+	case !errors.As(err, &f):
 		d.Errorf("%s %s: not a fault: %v", what, args, err)
-		return fault.New("", "")
-	}
-	if f.Code != code {
+	case f.Code != code:
 		d.Errorf("%s %s: want %s, got %v", what, args, code, f)
+	default:
+		return f
 	}
-	return f
+	return fault.New("", "")
 }
 
 // ids returns the ids of a list's records, in order.

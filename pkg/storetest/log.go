@@ -34,11 +34,11 @@ func transaction(d *db) {
 	d.want("transaction _project", `{"operations":[{"op":"create","entity":"Shelf","data":{"id":"s"}},{"op":"delete","entity":"Shelf","id":"s"},{"op":"create","entity":"Shelf","data":{"id":"s"},"select":"id"},
 		{"op":"updateMany","entity":"Shelf","filter":{},"data":{"place":"x"}},{"op":"deleteMany","entity":"Shelf","filter":{}}]}`, `[{"id":"s","_version":1,"place":null},true,{"id":"s","_version":1},1,1]`)
 	at := d.seq()
-	f := d.fails(fault.Conflict, "transaction _project", `{"operations":[{"op":"create","entity":"Author","data":{"id":"c","name":"C"}},{"op":"create","entity":"Author","data":{"id":"c","name":"C"}}]}`)
+	f := d.refusal(fault.Conflict, "transaction _project", `{"operations":[{"op":"create","entity":"Author","data":{"id":"c","name":"C"}},{"op":"create","entity":"Author","data":{"id":"c","name":"C"}}]}`)
 	if m, ok := f.Details.(map[string]any); !ok || m["index"] != 1 {
 		d.Errorf("details: %v", f.Details)
 	}
-	f = d.fails(fault.ValidationError, "transaction _project", `{"operations":[{"op":"create","entity":"Author","data":{"id":"c","name":"C"}},{"op":"create","entity":"Author","data":{}}]}`)
+	f = d.refusal(fault.ValidationError, "transaction _project", `{"operations":[{"op":"create","entity":"Author","data":{"id":"c","name":"C"}},{"op":"create","entity":"Author","data":{}}]}`)
 	if m, ok := f.Details.(map[string]any); !ok || m["index"] != 1 || m["details"] == nil {
 		d.Errorf("details: %v", f.Details)
 	}
@@ -208,7 +208,7 @@ func stream(d *db) {
 		if err != nil {
 			d.Fatal(err)
 		}
-		defer r.Chunks.Close() //nolint:errcheck // read to its end
+		defer func() { _ = r.Chunks.Close() }()
 		var out strings.Builder
 		for {
 			b, err := r.Chunks.Next(d.Context())

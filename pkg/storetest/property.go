@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
+	"strconv"
 	"testing"
 
 	"github.com/octomesh/octomesh/pkg/mesh"
@@ -47,11 +48,11 @@ func Property(t *testing.T, h Harness, n int) {
 		seen.Add(c.query)
 		got, err := c.answer()
 		if err != nil {
-			t.Errorf("seed %d: %s\n%v", c.seed, c.query, err)
+			c.Errorf("%s\n%v", c.query, err)
 			return false
 		}
 		if diff := querytest.Same(c.columns(), got, c.want()); diff != "" {
-			t.Errorf("seed %d: %s\n%s\n%s", c.seed, c.query, diff, c.table())
+			c.Errorf("%s\n%s\n%s", c.query, diff, c.table())
 			return false
 		}
 		return true
@@ -81,7 +82,7 @@ func SeededBugs(t *testing.T, h Harness, n int) {
 		}
 		got, err := c.answer()
 		if err != nil {
-			t.Errorf("seed %d: %s\n%v", c.seed, c.query, err)
+			c.Errorf("%s\n%v", c.query, err)
 			return false
 		}
 		for _, b := range querytest.Bugs {
@@ -101,36 +102,33 @@ func SeededBugs(t *testing.T, h Harness, n int) {
 
 // asked is one query about rows that a Store holds.
 type asked struct {
-	seed  uint64
+	*testing.T
 	query *querytest.Query
 	rows  []schema.Row
 	store *store.Store
-	t     *testing.T
 }
 
 // draw makes n cases and hands each to ask, which returns false to end it all.
+// Each catalog is a subtest of its own: go test -run '…/seed_17' repeats one.
 func draw(t *testing.T, h Harness, n int, ask func(*asked) bool) {
 	t.Helper()
-	for seed := range uint64((n + queriesEach - 1) / queriesEach) {
-		drawn := querytest.Draw(seed, min(queriesEach, n-int(seed)*queriesEach))
-		conn := h.Open(t, drawn.Catalog)
-		fill(t, conn, drawn.Tables)
-		s, err := store.Open(t.Context(), conn, drawn.Catalog, store.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		more := true
-		for _, q := range drawn.Queries {
-			if more = ask(&asked{seed, q, drawn.Rows(q), s, t}); !more {
-				break
+	more := true
+	for seed := 0; seed*queriesEach < n && more; seed++ {
+		t.Run("seed "+strconv.Itoa(seed), func(t *testing.T) {
+			c := querytest.Draw(uint64(seed), min(queriesEach, n-seed*queriesEach))
+			conn := h.Open(t, c.Catalog)
+			fill(t, conn, c.Tables)
+			s, err := store.Open(t.Context(), conn, c.Catalog, store.Options{})
+			if err != nil {
+				t.Fatal(err)
 			}
-		}
-		if err := s.Close(); err != nil {
-			t.Fatal(err)
-		}
-		if !more {
-			return
-		}
+			for i := 0; i < len(c.Queries) && more; i++ {
+				more = ask(&asked{t, c.Queries[i], c.Rows(c.Queries[i]), s})
+			}
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+		})
 	}
 }
 
@@ -180,7 +178,7 @@ func (c *asked) answer() ([]schema.Row, error) {
 	case bytes.Contains([]byte(c.query.Args), []byte(`"query":`)):
 		op = "search"
 	}
-	r, err := c.store.Call(c.t.Context(), &mesh.Request{
+	r, err := c.store.Call(c.Context(), &mesh.Request{
 		Project: "p", Entity: c.query.Entity.Name, Op: op, Args: []byte(c.query.Args),
 	}, nil)
 	if err != nil {

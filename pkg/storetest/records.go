@@ -36,7 +36,7 @@ func create(d *db) {
 	if d.rings.Load() != 4 {
 		d.Errorf("the doorbell rang for %d, want 4", d.rings.Load())
 	}
-	f := d.fails(fault.Conflict, "create Author", `{"data":{"name":"Dan","email":"ada@x.ORG"}}`)
+	f := d.refusal(fault.Conflict, "create Author", `{"data":{"name":"Dan","email":"ada@x.ORG"}}`)
 	if f.Details == nil {
 		d.Error("a taken unique value: no details")
 	}
@@ -119,13 +119,13 @@ func embedded(d *db) {
 }
 
 func validation(d *db) {
-	f := d.fails(fault.ValidationError, "create Author", `{"data":{"email":"no at","age":200,"rank":"lead","tags":[1],"nope":1,"books":["b"]}}`)
+	f := d.refusal(fault.ValidationError, "create Author", `{"data":{"email":"no at","age":200,"rank":"lead","tags":[1],"nope":1,"books":["b"]}}`)
 	want := "email age rank tags nope books"
 	if got := problemFields(f); got != want {
 		d.Errorf("details name [%s], want [%s]", got, want)
 	}
 	// What is required is asked for when everything else fits.
-	if got := problemFields(d.fails(fault.ValidationError, "create Author", `{"data":{}}`)); got != "name" {
+	if got := problemFields(d.refusal(fault.ValidationError, "create Author", `{"data":{}}`)); got != "name" {
 		d.Errorf("details name [%s], want [name]", got)
 	}
 	d.fails(fault.ValidationError, "create Author", `{"data":{"name":null}}`)

@@ -26,7 +26,7 @@ func references(d *db) {
 	d.wantIDs("findAll Book", `{"filter":{"editor":null}}`, "b2")
 	d.want("update Book", `{"id":"b1","data":{"editor":""},"select":"editor"}`, `{"id":"b1","_version":2,"editor":null}`)
 	d.want("update Book", `{"id":"b1","data":{"editor":{"id":"a1","name":"whatever"}},"select":"editor"}`, `{"id":"b1","_version":3,"editor":"a1"}`)
-	f := d.fails(fault.ValidationError, "update Book", `{"id":"b1","data":{"editor":"nobody","publisher":"nowhere"}}`)
+	f := d.refusal(fault.ValidationError, "update Book", `{"id":"b1","data":{"editor":"nobody","publisher":"nowhere"}}`)
 	if got := problemFields(f); got != "editor publisher" {
 		d.Errorf("details name [%s]", got)
 	}
@@ -166,7 +166,7 @@ func setNull(d *db) {
 func restrict(d *db) {
 	shelf(d)
 	at := d.seq()
-	f := d.fails(fault.Conflict, "delete Publisher", `{"id":"p"}`)
+	f := d.refusal(fault.Conflict, "delete Publisher", `{"id":"p"}`)
 	if m, ok := f.Details.(map[string]string); !ok || m["entity"] != "Book" || m["id"] != "b1" || m["relation"] != "publisher" {
 		d.Errorf("details: %v", f.Details)
 	}

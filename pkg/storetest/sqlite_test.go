@@ -2,7 +2,6 @@ package storetest_test
 
 import (
 	"path/filepath"
-	"sync"
 	"testing"
 
 	"github.com/octomesh/octomesh/pkg/schema"
@@ -19,7 +18,6 @@ func TestSQLite(t *testing.T) {
 	storetest.Run(t, harness())
 }
 
-// The databases of the property tests are many and live for a moment.
 func TestPropertySQLite(t *testing.T) {
 	t.Parallel()
 	storetest.Property(t, harness(), storetest.Cases())
@@ -32,25 +30,28 @@ func TestSeededBugsSQLite(t *testing.T) {
 
 // harness opens SQLite databases in folders of their own.
 func harness() storetest.Harness {
-	var paths sync.Map // of connections
 	open := func(t testing.TB, cat *schema.Catalog, path string) driver.Conn {
 		conn, err := sqlite.Open(t.Context(), path, cat, sqlite.Options{Sync: "normal", Strategy: driver.Update})
 		if err != nil {
 			t.Fatal(err)
 		}
-		paths.Store(conn, path)
-		return conn
+		return located{conn, path}
 	}
 	return storetest.Harness{
 		Open: func(t testing.TB, cat *schema.Catalog) driver.Conn {
 			return open(t, cat, filepath.Join(t.TempDir(), "store.db"))
 		},
 		Reopen: func(t testing.TB, cat *schema.Catalog, conn driver.Conn) driver.Conn {
-			path, _ := paths.Load(conn)
 			if err := conn.Close(); err != nil {
 				t.Fatal(err)
 			}
-			return open(t, cat, path.(string))
+			return open(t, cat, conn.(located).path)
 		},
 	}
+}
+
+// located is a database that knows its file.
+type located struct {
+	driver.Conn
+	path string
 }

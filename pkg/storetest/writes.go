@@ -57,7 +57,7 @@ func noChange(d *db) {
 func versions(d *db) {
 	d.do("create Author", `{"data":{"id":"a","name":"Ada","age":1,"tags":["x"]}}`)
 	d.want("update Author", `{"id":"a","expectedVersion":1,"data":{"age":2},"select":"age"}`, `{"id":"a","_version":2,"age":2}`)
-	f := d.fails(fault.Conflict, "update Author", `{"id":"a","expectedVersion":1,"data":{"age":3}}`)
+	f := d.refusal(fault.Conflict, "update Author", `{"id":"a","expectedVersion":1,"data":{"age":3}}`)
 	if m, ok := f.Details.(map[string]int64); !ok || m["expected"] != 1 || m["actual"] != 2 {
 		d.Errorf("details: %v", f.Details)
 	}
