@@ -249,14 +249,13 @@ func leaksNothing(t *testing.T, behind *seen, client mesh.Caller) {
 func tellsOnce(t *testing.T, behind *seen, client mesh.Caller) {
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	sent := ""
+	const text = "something went wrong on our side; the log has it under request id "
 	behind.next(func(_ context.Context, r *mesh.Request) (*mesh.Reply, error) {
-		sent = "something went wrong on our side; the log has it under request id " + r.RequestID
-		return nil, fault.New(fault.Internal, "%s", sent)
+		return nil, fault.New(fault.Internal, "%s%s", text, r.RequestID)
 	})
 	_, err := client.Call(ctx, ask(oneCase{entity: "Product", op: "create", args: `{"data":{"name":"x"}}`}))
-	if f := fault.From(err); f == nil || f.Code != fault.Internal || f.Message != sent {
-		t.Errorf("came back as %v, sent %s", err, sent)
+	if f := fault.From(err); f == nil || f.Code != fault.Internal || f.Message != text+behind.request().RequestID {
+		t.Errorf("came back as %v, sent %s%s", err, text, behind.request().RequestID)
 	}
 }
 
