@@ -81,6 +81,9 @@ func (r result) keep() error {
 	if err != nil {
 		return err
 	}
+	if err := os.MkdirAll(filepath.Join("bench", "results"), 0o755); err != nil {
+		return err
+	}
 	f, err := os.OpenFile(filepath.Join("bench", "results", r.Line+".jsonl"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
 	if err != nil {
 		return err
