@@ -23,6 +23,10 @@ type BucketConfig struct {
 	Replicas int
 	// Memory keeps the values in memory only.
 	Memory bool
+	// Refill is called by a Watch that finds the bucket made anew, as after a
+	// wipe of JetStream, when all that the new one holds has been told: whoever
+	// owns the values writes them again.
+	Refill func()
 	// Probe is how often a watch asks whether it still is in contact (5 s).
 	Probe time.Duration
 }

@@ -70,23 +70,17 @@ func ServeControl(nc *nats.Conn, service string, verbs map[string]ControlFunc) (
 		if sub.Drain() != nil {
 			return
 		}
+		ctx, cancel := context.WithTimeout(context.Background(), o.Timeout)
+		defer cancel()
 		// Nothing tells when a subscription is drained, except that it is not
 		// valid any more.
-		poll := time.NewTicker(time.Millisecond)
-		defer poll.Stop()
-		limit := time.NewTimer(o.Timeout)
-		defer limit.Stop()
-		for sub.IsValid() && !nc.IsClosed() {
-			select {
-			case <-poll.C:
-			case <-limit.C:
-				return
-			}
+		if until(ctx, nc, func() bool { return !sub.IsValid() }) != nil {
+			return
 		}
 		select {
 		case <-h.pool.quiet():
-			_ = nc.Flush()
-		case <-limit.C:
+			_ = flush(ctx, nc)
+		case <-ctx.Done():
 		}
 	}, nil
 }

@@ -1,7 +1,9 @@
 package bus
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -58,4 +60,26 @@ func (u URL) Dial(purpose string, opts ...nats.Option) (*nats.Conn, error) {
 	}
 	all = append(append(all, u.Options...), opts...)
 	return nats.Connect(u.Addr, all...)
+}
+
+// Await returns as soon as d can connect, however long its server takes to come
+// up: separate processes start in any order. The error is ctx's.
+func Await(ctx context.Context, d Dialer, log *slog.Logger) error {
+	for tries := 0; ; tries++ {
+		nc, err := d.Dial("await")
+		if err == nil {
+			nc.Close()
+			return nil
+		}
+		if log != nil && tries%8 == 2 { // a server that starts at the same time is no news
+			log.Warn("NATS cannot be reached yet", "err", err.Error())
+		}
+		t := time.NewTimer(backoff(tries, 50*time.Millisecond, 2*time.Second))
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			t.Stop()
+			return ctx.Err()
+		}
+	}
 }

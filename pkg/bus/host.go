@@ -199,7 +199,12 @@ func (h *Host) Withdraw(slug string) error {
 	if err := s.svc.Stop(); err != nil && !errors.Is(err, nats.ErrConnectionClosed) {
 		return fault.Wrap(err, fault.Unavailable, "the project cannot be withdrawn")
 	}
-	return h.nc.Flush()
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if err := flush(ctx, h.nc); err != nil && !errors.Is(err, nats.ErrDisconnected) {
+		return fault.Wrap(err, fault.Unavailable, "the project cannot be withdrawn")
+	}
+	return nil
 }
 
 // Queued returns how many requests wait for a place.
@@ -220,29 +225,55 @@ func (h *Host) Drain(ctx context.Context) error {
 	}
 	h.mu.Unlock()
 	defer h.Close()
-	if err := h.nc.FlushWithContext(ctx); err != nil && !errors.Is(err, nats.ErrConnectionClosed) {
+	if err := flush(ctx, h.nc); err != nil && !errors.Is(err, nats.ErrConnectionClosed) && !errors.Is(err, nats.ErrDisconnected) {
 		return err
 	}
 	// Stop returns before its subscriptions are drained, and nothing tells when
 	// they are: the connection is asked for their number.
-	poll := time.NewTicker(time.Millisecond)
-	defer poll.Stop()
-	for h.nc.NumSubscriptions() > 0 && !h.nc.IsClosed() {
-		select {
-		case <-poll.C:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
+	if err := until(ctx, h.nc, func() bool { return h.nc.NumSubscriptions() == 0 }); err != nil {
+		return err
 	}
 	select {
 	case <-h.pool.quiet():
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	if err := h.nc.FlushWithContext(ctx); err != nil {
-		return err
+	return errors.Join(flush(ctx, h.nc), flush(ctx, h.bulk))
+}
+
+// until polls for the end of something that the server takes part in. Without a
+// connection there is nothing to wait for: after a second it gives up.
+func until(ctx context.Context, nc *nats.Conn, done func() bool) error {
+	poll := time.NewTicker(time.Millisecond)
+	defer poll.Stop()
+	heard := time.Now()
+	for !done() && !nc.IsClosed() {
+		select {
+		case <-poll.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if nc.IsConnected() {
+			heard = time.Now()
+		} else if time.Since(heard) > time.Second {
+			return nil
+		}
 	}
-	return h.bulk.FlushWithContext(ctx)
+	return nil
+}
+
+// flush returns when the server has all that was sent, and ErrDisconnected soon
+// after the connection is lost, which nats.go's own waits out.
+func flush(ctx context.Context, nc *nats.Conn) error {
+	for ctx.Err() == nil {
+		if !nc.IsConnected() {
+			return nats.ErrDisconnected
+		}
+		if err := nc.FlushTimeout(250 * time.Millisecond); !errors.Is(err, nats.ErrTimeout) {
+			return err
+		}
+	}
+	return ctx.Err()
 }
 
 // Close ends the host at once: running requests are cancelled and not answered.

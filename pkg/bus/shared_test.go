@@ -168,7 +168,10 @@ func TestWatchResumesAfterARestart(t *testing.T) {
 	}
 	o.Port = port(t, s.ClientURL())
 	auth := mustDial(t, s.RemoteDialer(bus.RoleAuth))
-	b, err := bus.OpenBucket(ctx, auth, bus.BucketCatalogs, bus.BucketConfig{Create: true, Probe: 20 * time.Millisecond})
+	refill := make(chan struct{}, 9)
+	b, err := bus.OpenBucket(ctx, auth, bus.BucketCatalogs, bus.BucketConfig{
+		Create: true, Probe: 20 * time.Millisecond, Refill: func() { refill <- struct{}{} },
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -202,6 +205,10 @@ func TestWatchResumesAfterARestart(t *testing.T) {
 		t.Errorf("got %v", got)
 	}
 
+	if len(refill) > 0 {
+		t.Error("the bucket is the same, and is to be filled again")
+	}
+
 	// JetStream is wiped: what the new bucket lacks is not told as deleted.
 	s.Shutdown()
 	if err := os.RemoveAll(o.StoreDir); err != nil {
@@ -217,6 +224,7 @@ func TestWatchResumesAfterARestart(t *testing.T) {
 	if got := wait(t, w.ch, "the value of the new bucket"); got != "c=3 false" {
 		t.Fatal(got)
 	}
+	wait(t, refill, "the call to fill it again")
 }
 
 func TestLeaseHasOneHolder(t *testing.T) {

@@ -169,7 +169,7 @@ func (w *watch) tell(e jetstream.KeyValueEntry) {
 // finish ends the initial values: what was told before and is not among them
 // was deleted meanwhile.
 func (w *watch) finish(initial map[string]bool, created time.Time) {
-	same := w.of.Equal(created)
+	same, first := w.of.Equal(created), w.of.IsZero()
 	w.of = created
 	for key := range w.told {
 		if same && !initial[key] {
@@ -180,5 +180,8 @@ func (w *watch) finish(initial map[string]bool, created time.Time) {
 	if w.ready != nil {
 		w.ready()
 		w.ready = nil
+	}
+	if !first && !same && w.b.cfg.Refill != nil {
+		w.b.cfg.Refill()
 	}
 }

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -76,6 +77,14 @@ func (s *Service) Name() string { return "auth" }
 // Ready is closed when credentials can be exchanged.
 func (s *Service) Ready() <-chan struct{} { return s.ready }
 
+// Check tells what keeps a ready auth service from answering just now.
+func (s *Service) Check(context.Context) error {
+	if !s.nc.IsConnected() {
+		return errors.New("there is no connection to NATS")
+	}
+	return nil
+}
+
 // Run works until ctx ends.
 func (s *Service) Run(ctx context.Context) (err error) {
 	life, stop := context.WithCancel(ctx)
@@ -95,6 +104,9 @@ func (s *Service) Run(ctx context.Context) (err error) {
 			err = e
 		}
 	}()
+	if bus.Await(ctx, s.Dialer, s.Log) != nil {
+		return nil
+	}
 	if s.nc, err = s.Dialer.Dial("control"); err != nil {
 		return fmt.Errorf("NATS cannot be reached: %w", err)
 	}
@@ -215,7 +227,19 @@ func (s *Service) share(ctx context.Context) (err error) {
 	if _, err = bus.OpenBucket(ctx, s.nc, bus.BucketSettings, cfg); err != nil {
 		return err
 	}
-	catalogs, err := bus.OpenBucket(ctx, s.nc, bus.BucketCatalogs, cfg)
+	mirror, changed := &projects.Mirror{}, make(chan struct{}, 1)
+	nudge := func() {
+		select {
+		case changed <- struct{}{}:
+		default:
+		}
+	}
+	filled := cfg
+	filled.Refill = func() {
+		mirror.Forget()
+		nudge()
+	}
+	catalogs, err := bus.OpenBucket(ctx, s.nc, bus.BucketCatalogs, filled)
 	if err != nil {
 		return err
 	}
@@ -226,7 +250,16 @@ func (s *Service) share(ctx context.Context) (err error) {
 	s.office = tickets.New([]byte(s.seeds.issuer), usedTickets{s.revocations})
 	loaded, published := make(chan struct{}), make(chan error, 1)
 	s.wg.Go(func() { identity.Follow(ctx, s.revocations, s.verifier, func() { close(loaded) }) })
-	s.wg.Go(func() { s.publish(ctx, catalogs, published) })
+	s.wg.Go(func() {
+		// Nothing is published before the bucket has told what it holds.
+		catalogs.Watch(ctx, func(key string, value []byte, deleted bool) {
+			mirror.Told(key, value, deleted)
+			if deleted {
+				nudge()
+			}
+		}, nudge)
+	})
+	s.wg.Go(func() { s.publish(ctx, catalogs, mirror, changed, published) })
 	select {
 	case <-loaded:
 	case <-ctx.Done():
@@ -242,27 +275,7 @@ func (s *Service) share(ctx context.Context) (err error) {
 
 // publish keeps the bucket of catalogs as the list says, also when it is wiped.
 // first is told the outcome of the first time.
-func (s *Service) publish(ctx context.Context, b *bus.Bucket, first chan<- error) {
-	mirror := &projects.Mirror{}
-	changed := make(chan struct{}, 1)
-	nudge := func() {
-		select {
-		case changed <- struct{}{}:
-		default:
-		}
-	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		// Nothing is published before the bucket has told what it holds.
-		b.Watch(ctx, func(key string, value []byte, deleted bool) {
-			mirror.Told(key, value, deleted)
-			if deleted {
-				nudge()
-			}
-		}, nudge)
-	}()
-	defer func() { <-done }()
+func (s *Service) publish(ctx context.Context, b *bus.Bucket, mirror *projects.Mirror, changed <-chan struct{}, first chan<- error) {
 	again := time.NewTicker(time.Second)
 	defer again.Stop()
 	failed := false

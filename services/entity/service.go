@@ -34,6 +34,7 @@ type Service struct {
 	ready     chan struct{}
 	readyOnce sync.Once
 
+	client   *bus.Client
 	identity Identifier
 	set      *projects.Set
 }
@@ -60,14 +61,29 @@ func (s *Service) Name() string { return "entity" }
 // has failed to be once and is tried again.
 func (s *Service) Ready() <-chan struct{} { return s.ready }
 
+// Check tells what keeps a ready worker from serving just now.
+func (s *Service) Check(context.Context) error {
+	if !s.client.Conn().IsConnected() {
+		return errors.New("there is no connection to NATS")
+	}
+	if id, ok := s.identity.(*identity.Identity); ok && !id.Trusted() {
+		return errors.New("revocations cannot be followed")
+	}
+	return nil
+}
+
 // Run serves until ctx ends, then answers what it has taken and closes the
 // databases. Errors: UNAVAILABLE when the mesh cannot be reached.
 func (s *Service) Run(ctx context.Context) error {
+	if bus.Await(ctx, s.deps.Dialer, s.log) != nil {
+		return nil
+	}
 	client, err := bus.NewClient(s.deps.Dialer, bus.ClientOptions{Log: s.log})
 	if err != nil {
 		return err
 	}
 	defer client.Close()
+	s.client = client
 	if s.identity == nil {
 		who, err := identity.Start(ctx, client.Conn(), client, s.log)
 		if err != nil {

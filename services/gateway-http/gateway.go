@@ -159,7 +159,7 @@ func (f feedCaller) Call(ctx context.Context, r *mesh.Request) (*mesh.Reply, err
 
 func (s *Service) mount() {
 	mux := httpserver.NewMux()
-	s.admin = admin.New(s.door, Transports(&s.cfg), s.check)
+	s.admin = admin.New(s.door, Transports(&s.cfg), s.Check)
 	s.admin.Mount(mux)
 	openapi.New(s.door).Mount(mux)
 	for _, t := range transports {
@@ -175,8 +175,8 @@ func (s *Service) mount() {
 // probeTime is how long a readiness probe waits for a worker.
 const probeTime = 300 * time.Millisecond
 
-// check tells what is missing to serve calls.
-func (s *Service) check(ctx context.Context) error {
+// Check tells what is missing to serve calls.
+func (s *Service) Check(ctx context.Context) error {
 	select {
 	case <-s.ready:
 	default:

@@ -34,6 +34,7 @@ type commands struct {
 	Export  exportCommand  `cmd:"" help:"Write all records of a project as lines of JSON."`
 	Import  importCommand  `cmd:"" help:"Read records that export wrote."`
 	Init    initCommand    `cmd:"" help:"Make the keys that separate processes need to meet on an external NATS server."`
+	Doctor  doctorCommand  `cmd:"" help:"Ask whether a server, or one of its services, serves."`
 	Info    infoCommand    `cmd:"" help:"Print the settings in force and what is compiled in."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }

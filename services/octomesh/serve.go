@@ -141,7 +141,7 @@ func (c *serveCommand) services(e *env, m *meshServer, log *slog.Logger, metrics
 	if err != nil {
 		return nil, nil, err
 	}
-	return []service.Service{telemetry.Listen(c.MetricsAddr, metrics, log), a, w, g}, g, nil
+	return []service.Service{telemetry.Listen(c.MetricsAddr, metrics, log, a, w, g), a, w, g}, g, nil
 }
 
 // announce loads the example, if one is wanted, and says where the server is: a

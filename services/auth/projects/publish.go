@@ -35,6 +35,13 @@ func (m *Mirror) Told(key string, value []byte, deleted bool) {
 	m.values[key] = bytes.Clone(value)
 }
 
+// Forget makes the next Publish write everything again.
+func (m *Mirror) Forget() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.values = nil
+}
+
 func (m *Mirror) has(key string, value []byte) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()

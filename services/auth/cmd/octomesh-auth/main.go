@@ -33,5 +33,5 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	return service.Run(ctx, log, telemetry.Listen(c.MetricsAddr, metrics, log), s)
+	return service.Run(ctx, log, telemetry.Listen(c.MetricsAddr, metrics, log, s), s)
 }

@@ -50,5 +50,5 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	return service.Run(ctx, log, telemetry.Listen(c.Metrics, metrics, log), worker)
+	return service.Run(ctx, log, telemetry.Listen(c.Metrics, metrics, log, worker), worker)
 }
