@@ -11,7 +11,10 @@ RUN go build -ldflags "-s -w" -o /out/ \
 	./services/gateway-http/cmd/octomesh-gateway-http
 
 FROM debian:bookworm-slim
-RUN useradd --system --uid 10001 --create-home --home-dir /var/lib/octomesh octomesh
+# The data folder is there before a volume is put on it: a new volume takes over
+# its owner, and the programs may write.
+RUN useradd --system --uid 10001 --create-home --home-dir /var/lib/octomesh octomesh \
+	&& install -d -o octomesh -m 0700 /var/lib/octomesh/data
 COPY --from=build /out/ /usr/local/bin/
 USER octomesh
 WORKDIR /var/lib/octomesh

@@ -25,7 +25,9 @@ func TestMain(m *testing.M) {
 	if os.Getenv("OCTOMESH_TEST_ROLE") == "octomesh" {
 		os.Exit(Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 	}
-	os.Exit(m.Run())
+	status := m.Run()
+	_ = os.RemoveAll(built) // "" is nothing
+	os.Exit(status)
 }
 
 // long reports whether the long form of a suite is wanted.
