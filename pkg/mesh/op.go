@@ -59,6 +59,8 @@ var Ops = []*Op{
 	{Name: "transaction", Class: Write, Needs: []Need{{"operations", "MISSING_PARAMS"}}, Project: true},
 	{Name: "changes", Class: Read, Needs: []Need{{"position", "MISSING_PARAMS"}}, Project: true},
 	{Name: "catalog", Class: Read, Project: true},
+	{Name: "export", Class: Admin, Project: true, Chunked: true},
+	{Name: "restore", Class: Admin, Needs: []Need{{"records", "MISSING_PARAMS"}}, Verb: "upserted", Project: true},
 }
 
 var opsByName = func() map[string]*Op {

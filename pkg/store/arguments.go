@@ -21,6 +21,7 @@ type arguments struct {
 	stages          *fastjson.Value
 	value, amount   *fastjson.Value
 	operations      *fastjson.Value
+	records         *fastjson.Value
 	query           string
 	field           string
 	cursor          string
@@ -30,7 +31,6 @@ type arguments struct {
 	expectedVersion int64 // 0 = any
 	includeDeleted  bool
 	count           bool
-	keepTimes       bool
 
 	root *fastjson.Value
 	docs []*strictjson.Doc
@@ -148,6 +148,8 @@ func (a *arguments) member(key []byte, v *fastjson.Value, item bool) (known bool
 		a.amount = present(v)
 	case "searchFields", "fields":
 		err = once(&a.searchFields, v, key)
+	case "records":
+		a.records = v
 	case "operations":
 		a.operations, err = a.embedded(v)
 	case "position":
@@ -159,8 +161,6 @@ func (a *arguments) member(key []byte, v *fastjson.Value, item bool) (known bool
 		}
 	case "expectedVersion":
 		a.expectedVersion, err = version(v)
-	case "keepTimes":
-		a.keepTimes, err = truth(v, "keepTimes")
 	case "op", "entity":
 		if !item {
 			return true, nil
@@ -230,6 +230,8 @@ func (a *arguments) need(op *mesh.Op) error {
 			there = a.amount != nil
 		case "operations":
 			there = a.operations != nil
+		case "records":
+			there = a.records != nil
 		case "position":
 			there = a.position != ""
 		}

@@ -23,6 +23,9 @@ type call struct {
 	now     int64          // ms; one for all that a request writes
 	item    int            // the number of a transaction's item; -1 outside of one
 	shown   *populate.Plan // what a write's record looks like in the reply
+	// restoring tells that a record comes from an export: its times stay, and it
+	// may refer to what is soft-deleted.
+	restoring bool
 }
 
 // reading is a read that is ready to run: parsed, checked and planned.
@@ -72,6 +75,14 @@ func (s *Store) Call(ctx context.Context, r *mesh.Request, g Guard) (*mesh.Reply
 		return c.catalog(), nil
 	case "stream":
 		return c.stream(ctx)
+	case "export":
+		return c.export(ctx), nil
+	case "restore":
+		t, err := c.restore()
+		if err != nil {
+			return nil, err
+		}
+		return c.write(ctx, t)
 	case "transaction":
 		t, err := c.transaction()
 		if err != nil {
@@ -215,6 +226,9 @@ func (c *call) where(class mesh.Class) (query.Expr, error) {
 // visible is what the caller may see of another entity's records.
 func (c *call) visible(e *schema.Entity) query.Expr {
 	live, allowed := c.state.models[e].live, c.allowed(e, mesh.Read)
+	if c.restoring {
+		live = query.Visible(query.Scope{Entity: e, IncludeDeleted: true}, nil)
+	}
 	if allowed == nil {
 		return live
 	}

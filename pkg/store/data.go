@@ -128,11 +128,13 @@ func (r *dataReader) column(c *schema.Column, v *fastjson.Value) {
 	case schema.RoleVersion:
 		// Counted by the Store; expectedVersion asks for a certain one.
 	case schema.RoleCreatedAt, schema.RoleUpdatedAt:
-		if r.call.args.keepTimes {
+		if r.call.restoring {
 			r.value(c, v)
 		}
 	case schema.RoleDeletedAt:
-		if v.Type() != fastjson.TypeNull {
+		if r.call.restoring {
+			r.value(c, v)
+		} else if v.Type() != fastjson.TypeNull {
 			r.problems.add(c.Name, "it is set by op delete alone")
 		}
 	case schema.RoleReference:

@@ -22,7 +22,7 @@ type outcome struct {
 	whole []byte
 	n     int64     // the others: a number, or 0 and 1 for a truth
 	list  []outcome // kind listOutcome
-	data  []byte    // kind readOutcome: the data of a read inside a transaction
+	data  []byte    // kinds readOutcome (the data of a read inside a transaction) and restoredOutcome
 }
 
 type outcomeKind uint8
@@ -35,6 +35,7 @@ const (
 	countOutcome                     // a count, and no data
 	listOutcome                      // a transaction's outcomes
 	readOutcome
+	restoredOutcome // what restore says, in data
 )
 
 // recordOf is the outcome of a write that leaves one record, or null.
@@ -61,6 +62,9 @@ func (o *outcome) append(ctx context.Context, a *answer) {
 		a.count = o.n
 	case listOutcome:
 		o.appendList(ctx, a)
+	case restoredOutcome:
+		a.body = append(a.body, o.data...)
+		a.count = o.n
 	default:
 		a.body = append(a.body, "null"...)
 	}
@@ -112,6 +116,7 @@ func (o *outcome) appendList(ctx context.Context, a *answer) {
 var outcomeNames = [...]string{
 	nullOutcome: "null", recordOutcome: "record", truthOutcome: "truth",
 	numberOutcome: "number", countOutcome: "count", listOutcome: "list", readOutcome: "read",
+	restoredOutcome: "restored",
 }
 
 // remember appends the outcome as an idempotency key keeps it: with the record
@@ -132,6 +137,8 @@ func (o *outcome) remember(dst []byte) []byte {
 			dst = o.list[i].remember(dst)
 		}
 		dst = append(dst, ']')
+	case restoredOutcome:
+		dst = append(dst, o.data...)
 	default:
 		dst = strconv.AppendInt(dst, o.n, 10)
 	}
@@ -168,6 +175,8 @@ func (w *work) recallValue(v *fastjson.Value, c *call, t any) (o outcome, err er
 				}
 				o.list = append(o.list, one)
 			}
+		case "restored":
+			o.kind, o.n, o.data = restoredOutcome, v.GetInt64("count"), strictjson.Compact(nil, v)
 		default:
 			for kind, name := range outcomeNames {
 				if name == string(key) {

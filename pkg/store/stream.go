@@ -43,24 +43,32 @@ func (c *call) stream(ctx context.Context) (*mesh.Reply, error) {
 			return nil, invalid("limit must be an integer from 0 (all)")
 		}
 	}
+	return c.lines(ctx, f.produce), nil
+}
+
+// lines is the reply that producer makes, in one state of the database.
+func (c *call) lines(ctx context.Context, produce producer) *mesh.Reply {
 	// The reader outlives the call: the stream ends with Close.
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	l := &lines{
-		find: f, source: c.source(nil), cancel: cancel,
+		conn: c.store.conn, produce: produce, cancel: cancel,
 		full: make(chan []byte), empty: make(chan []byte, 2), done: make(chan struct{}),
 	}
 	l.empty <- make([]byte, 0, chunkSize+chunkSize/4)
 	l.empty <- make([]byte, 0, chunkSize+chunkSize/4)
 	go l.run(ctx)
-	return &mesh.Reply{Chunks: l}, nil
+	return &mesh.Reply{Chunks: l}
 }
+
+// producer reads records and hands lines of them on.
+type producer func(ctx context.Context, r driver.Reader, l *lines) error
 
 // lines is a stream on its way: a goroutine reads the database into one buffer
 // while the consumer has the other.
 type lines struct {
-	find   *find
-	source populate.Source
-	cancel context.CancelFunc
+	conn    driver.Conn
+	produce producer
+	cancel  context.CancelFunc
 
 	full, empty chan []byte
 	done        chan struct{} // closed when the goroutine has ended, with err set
@@ -102,19 +110,17 @@ func (l *lines) Close() error {
 func (l *lines) run(ctx context.Context) {
 	defer close(l.done)
 	defer l.cancel()
-	l.err = l.find.call.store.conn.Snapshot(ctx, func(r driver.Reader) error {
-		l.source.Reader = r
-		return l.read(ctx, r)
-	})
+	l.err = l.conn.Snapshot(ctx, func(r driver.Reader) error { return l.produce(ctx, r, l) })
 	if l.err != nil {
 		l.err = fault.From(l.err)
 	}
 }
 
-func (l *lines) read(ctx context.Context, r driver.Reader) error {
+// produce is the producer of op stream.
+func (f *find) produce(ctx context.Context, r driver.Reader, l *lines) error {
 	var (
-		plan = l.find.plan
-		q    = query.Select(l.find.q)
+		plan = f.plan
+		q    = query.Select(f.q)
 		buf  = <-l.empty
 		page *populate.Page
 		err  error
@@ -123,7 +129,7 @@ func (l *lines) read(ctx context.Context, r driver.Reader) error {
 		page = populate.NewPage(plan)
 	}
 	fill := func() error {
-		if err := page.Fill(ctx, l.source); err != nil {
+		if err := page.Fill(ctx, f.call.source(r)); err != nil {
 			return err
 		}
 		for i := range page.Len() {

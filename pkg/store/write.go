@@ -200,7 +200,7 @@ func (w *work) change(m *model, row schema.Row, p *patch, verb string) (schema.R
 	if slices.EqualFunc(row, next, schema.Value.Equal) && len(edits) == 0 && !p.blind {
 		return row, nil
 	}
-	if m.updated != nil && next[m.updated.Index].Equal(row[m.updated.Index]) && !w.call.args.keepTimes {
+	if m.updated != nil && next[m.updated.Index].Equal(row[m.updated.Index]) && !w.call.restoring {
 		next[m.updated.Index] = schema.TimeOf(w.call.now)
 	}
 	if err := w.references(m, row, next); err != nil {

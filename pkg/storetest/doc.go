@@ -99,7 +99,7 @@ var topics = []struct {
 	{"idempotency stored", idempotencyStored},
 	{"changes", changes},
 	{"positions", positions},
-	{"keep times", keepTimes},
+	{"export and restore", exportRestore},
 	{"stream", stream},
 	{"stream close", streamClose},
 	{"guard rows", guardRows},

@@ -86,16 +86,6 @@ func managedMembers(d *db) {
 	d.fails(fault.ValidationError, "update Note", `{"id":"n","data":{"deletedAt":"2020-01-01"}}`)
 }
 
-// Whoever restores data says so, and its times stay.
-func keepTimes(d *db) {
-	d.want("create Author", `{"keepTimes":true,"data":{"id":"a","name":"Ada","createdAt":"2001-01-01","updatedAt":"2002-01-01"},"select":"createdAt,updatedAt"}`,
-		`{"id":"a","_version":1,"createdAt":"2001-01-01T00:00:00.000Z","updatedAt":"2002-01-01T00:00:00.000Z"}`)
-	d.want("update Author", `{"id":"a","keepTimes":true,"data":{"age":1,"updatedAt":"2002-01-01"},"select":"updatedAt"}`,
-		`{"id":"a","_version":2,"updatedAt":"2002-01-01T00:00:00.000Z"}`)
-	d.want("upsert Author", `{"keepTimes":true,"filter":{"id":"b"},"data":{"name":"Bob","createdAt":"2003-01-01"},"select":"createdAt,updatedAt"}`,
-		`{"id":"b","_version":1,"createdAt":"2003-01-01T00:00:00.000Z","updatedAt":`+t2+`}`)
-}
-
 func upsert(d *db) {
 	d.wantBody("upsert Author", `{"filter":{"email":"a@x","rank":"gold","age":{"$gt":1},"id":"a"},"data":{"name":"Ada","rank":"silver"}}`,
 		`{"status":"ok","data":{"id":"a","_version":1,"name":"Ada","email":"a@x","age":null,"rank":"silver","tags":null,"agent":null,"books":[],"createdAt":`+t0+`,"updatedAt":`+t0+`},"metadata":{"position":"E-1"}}`)
