@@ -4,11 +4,13 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/octomesh/octomesh/pkg/access"
 	"github.com/octomesh/octomesh/pkg/fault"
 	"github.com/octomesh/octomesh/pkg/mesh"
+	"github.com/octomesh/octomesh/pkg/strictjson"
 	"github.com/octomesh/octomesh/pkg/telemetry"
 	"github.com/octomesh/octomesh/services/entity/projects"
 )
@@ -135,17 +137,49 @@ func (s *Service) identified(next mesh.Caller) mesh.Caller {
 	})
 }
 
-// authorized asks access. An op that does not exist is asked for as a read: who
-// may not even read is not told what there is.
+// classes are the classes that a request's caller must have. An op that does not
+// exist is asked for as a read: who may not even read is not told what there is.
+// A transaction needs, beside write, read for the reads in it.
+func classes(r *mesh.Request) []mesh.Class {
+	op := mesh.LookupOp(r.Entity, r.Op)
+	switch {
+	case op == nil:
+		return []mesh.Class{mesh.Read}
+	case op.Name != "transaction":
+		return []mesh.Class{op.Class}
+	}
+	list := []mesh.Class{op.Class}
+	doc, err := strictjson.Parse(r.Args)
+	if err != nil { // the store says what is wrong with it
+		return list
+	}
+	defer doc.Release()
+	operations := doc.Root.Get("operations")
+	if text := operations.GetStringBytes(); text != nil { // a list may come as its JSON text
+		inner, err := strictjson.Parse(text)
+		if err != nil {
+			return list
+		}
+		defer inner.Release()
+		operations = inner.Root
+	}
+	for _, item := range operations.GetArray() {
+		inner := mesh.LookupOp("", string(item.GetStringBytes("op")))
+		if inner != nil && !slices.Contains(list, inner.Class) {
+			list = append(list, inner.Class)
+		}
+	}
+	return list
+}
+
+// authorized asks access.
 func authorized(p *projects.Project) mesh.Middleware {
 	return func(next mesh.Caller) mesh.Caller {
 		return mesh.CallerFunc(func(ctx context.Context, r *mesh.Request) (*mesh.Reply, error) {
-			class := mesh.Read
-			if op := mesh.LookupOp(r.Entity, r.Op); op != nil {
-				class = op.Class
-			}
-			if err := access.Check(r.Principal, access.Ask{ProjectID: p.ID, Project: p.Slug, Class: class, Transport: r.Transport}); err != nil {
-				return nil, err
+			for _, class := range classes(r) {
+				if err := access.Check(r.Principal, access.Ask{ProjectID: p.ID, Project: p.Slug, Class: class, Transport: r.Transport}); err != nil {
+					return nil, err
+				}
 			}
 			return next.Call(ctx, r)
 		})

@@ -46,6 +46,13 @@ func (d *description) wholeProject() {
 			object{"parameters": refs("position", "limit")})
 		d.operation(base+"_catalog", "get", "catalog", tag, "The project's schemas", 200, reply("The catalog.", object{}), nil)
 	}
+	if d.view.Admin {
+		d.operation(base+"_export", "get", "export", tag, "All records of one moment, a line each", 200,
+			object{"description": "Lines of {\"entity\",\"data\"}, parents first.", "content": object{"application/x-ndjson": object{"schema": object{"type": "string"}}}}, nil)
+		line := object{"type": "object", "required": []string{"entity", "data"}, "properties": object{"entity": object{"type": "string"}, "data": object{"type": "object"}}}
+		d.operation(base+"_restore", "post", "restore", tag, "Store lines of an export, at most 500, all or none", 200, reply("How many, and which references had no target.", object{}),
+			object{"parameters": refs("Idempotency-Key"), "requestBody": body(object{"type": "object", "required": []string{"records"}, "properties": object{"records": list(line)}})})
+	}
 }
 
 // admin adds the routes of API keys.

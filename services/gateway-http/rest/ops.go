@@ -245,8 +245,8 @@ func searchMembers(o *object, body []byte) error {
 	return nil
 }
 
-// projectOp serves what concerns a whole project: POST _transaction, GET
-// _changes and GET _catalog.
+// projectOp serves what concerns a whole project: POST _transaction and
+// _restore, GET _changes, _catalog and _export.
 func (t *REST) projectOp(r *request, segments []string) {
 	method := r.x.Method()
 	r.mesh.Entity, r.x.LogEntity = mesh.ProjectEntity, mesh.ProjectEntity
@@ -261,6 +261,10 @@ func (t *REST) projectOp(r *request, segments []string) {
 		t.changes(r, method)
 	case "_catalog":
 		t.only(r, method, "catalog", 0)
+	case "_export":
+		t.only(r, method, "export", 0)
+	case "_restore":
+		t.posted(r, method, "restore", 0)
 	default:
 		r.x.NotFound()
 	}

@@ -108,6 +108,8 @@ func TestTranslation(t *testing.T) {
 		{"GET /api/v1/shop/products/count", ``, `shop Product count {}`},
 		{"DELETE /api/v1/shop/products/bulk", `{"filter":{}}`, `shop Product deleteMany {"filter":{}}`},
 		{"POST /api/v1/shop/_transaction", `{"operations":[]}`, `shop _project transaction {"operations":[]}`},
+		{"GET /api/v1/_export", ``, `default _project export {}`},
+		{"POST /api/v1/_restore", `{"records":[]}`, `default _project restore {"records":[]}`},
 		{"GET /api/v1/products/1?project=shop", ``, `shop Product findById {"id":"1"}`},
 		{"GET /api/v1/nothing", ``, `default nothing findAll {}`},
 	} {
