@@ -33,7 +33,8 @@ func (l lingering) Accept() (net.Conn, error) {
 // client lose the reply.
 type patient struct {
 	net.Conn
-	linger atomic.Bool
+	linger   atomic.Bool
+	detached atomic.Pointer[Detached]
 }
 
 func linger(c net.Conn) {
@@ -43,6 +44,9 @@ func linger(c net.Conn) {
 }
 
 func (p *patient) Close() error {
+	if d := p.detached.Load(); d != nil {
+		d.abandon()
+	}
 	if !p.linger.Swap(false) {
 		return p.Conn.Close()
 	}

@@ -128,55 +128,6 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	return err
 }
 
-// Detach counts a connection that leaves HTTP for a protocol of its own. The
-// context ends when the server's patience does; release must be called when the
-// connection is closed. It fails with UNAVAILABLE when the server is stopping.
-func (x *Exchange) Detach() (ctx context.Context, release func(), err error) {
-	s := x.server
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		return nil, nil, fault.New(fault.Unavailable, "the server is stopping")
-	}
-	s.streams.Add(1)
-	x.detached = true
-	return s.life, s.streams.Done, nil
-}
-
-// Hijack takes the connection from HTTP without a reply and gives it to serve
-// in a goroutine of its own; the connection is closed when serve returns. What
-// the client sent beyond the request is dropped. The Exchange must not be used
-// in serve.
-func (x *Exchange) Hijack(serve func(ctx context.Context, c net.Conn)) error {
-	ctx, release, err := x.Detach()
-	if err != nil {
-		return err
-	}
-	log, id := x.server.o.Log, x.RequestID
-	x.Ctx.HijackSetNoResponse(true)
-	x.Ctx.Hijack(func(c net.Conn) {
-		// The bare connection, so that fasthttp's read buffer can go.
-		if u, ok := c.(interface{ UnsafeConn() net.Conn }); ok {
-			c = u.UnsafeConn()
-		}
-		go func() {
-			defer release()
-			defer func() { _ = c.Close() }()
-			defer Recover(log, id)
-			serve(ctx, c)
-		}()
-	})
-	return nil
-}
-
-// Recover ends a panic of a detached connection with a log line. It must be
-// deferred directly.
-func Recover(log *slog.Logger, requestID string) {
-	if r := recover(); r != nil {
-		log.Error("panic in a stream", telemetry.KeyRequestID, requestID, telemetry.KeyError, fmt.Sprint(r), "stack", string(debug.Stack()))
-	}
-}
-
 // Handle answers one request of fasthttp's; it is the server's outermost handler.
 func (s *Server) Handle(ctx *fasthttp.RequestCtx) {
 	x := s.pool.Get().(*Exchange)

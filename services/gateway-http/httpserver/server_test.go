@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -255,7 +256,7 @@ func TestShutdownEndsStreams(t *testing.T) {
 			close(up)
 			<-stopping
 			_, _ = io.WriteString(c, "bye\n")
-		})
+		}, nil)
 		if err != nil {
 			t.Error(err)
 		}
@@ -286,12 +287,44 @@ func TestShutdownEndsStreams(t *testing.T) {
 	}
 }
 
+// TestBrokenBeforeTheStream: a client that resets the connection at the wrong
+// moment leaves nothing behind, and Shutdown, at the end of the test, does not
+// wait for it.
+func TestBrokenBeforeTheStream(t *testing.T) {
+	t.Parallel()
+	var opened, closed atomic.Int64
+	m := NewMux()
+	m.Mount("livez", func(x *Exchange) { x.JSON(200, []byte(`"ok"`)) })
+	m.Mount("stream", func(x *Exchange) {
+		opened.Add(1)
+		_ = x.Hijack(func(_ context.Context, c net.Conn) {
+			defer closed.Add(1)
+			_, _ = io.Copy(io.Discard, c)
+		}, func() { closed.Add(1) })
+	})
+	addr := serve(t, m, Options{})
+	for range 100 {
+		c, err := net.Dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.WriteString(c, strings.Repeat("GET /livez HTTP/1.1\r\nHost: a\r\n\r\n", 20)+"GET /stream HTTP/1.1\r\nHost: a\r\n\r\n")
+		_ = c.(*net.TCPConn).SetLinger(0)
+		_ = c.Close()
+	}
+	for end := time.Now().Add(5 * time.Second); opened.Load() != closed.Load(); <-time.After(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%d opened, %d closed", opened.Load(), closed.Load())
+		}
+	}
+}
+
 func TestPanicInAStreamIsLogged(t *testing.T) {
 	t.Parallel()
 	var log lockedBuffer
 	m := NewMux()
 	m.Mount("stream", func(x *Exchange) {
-		_ = x.Hijack(func(context.Context, net.Conn) { panic("oh") })
+		_ = x.Hijack(func(context.Context, net.Conn) { panic("oh") }, nil)
 	})
 	addr := serve(t, m, Options{Log: slog.New(slog.NewJSONHandler(&log, nil))})
 	c, err := net.Dial("tcp", addr)

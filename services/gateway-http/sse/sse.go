@@ -91,14 +91,10 @@ func (t *SSE) open(x *httpserver.Exchange) error {
 		conn: t.hub.Add(credential, principal, token), comment: t.Comment, stopping: x.Stopping(),
 	}
 	hello := s.hello(x, project)
-	err = x.Hijack(func(ctx context.Context, c net.Conn) {
+	return x.Hijack(func(ctx context.Context, c net.Conn) {
 		s.Conn = c
 		s.run(ctx, hello)
-	})
-	if err != nil {
-		s.close()
-	}
-	return err
+	}, s.close)
 }
 
 // subscription reads the parameters. A reconnecting browser repeats the URL, so

@@ -185,6 +185,7 @@ func (c *conn) watch() {
 	for {
 		select {
 		case <-c.ctx.Done():
+			c.cancelRead() // the server's patience is over, or serve has ended
 			return
 		case <-c.stopping:
 			c.finish(CloseRestart, "shutdown")

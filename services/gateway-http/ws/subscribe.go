@@ -164,8 +164,8 @@ func (c *conn) pump(s *subscription) {
 	}
 }
 
-// cancelRead makes the reading goroutine end: nobody can be written to.
-func (c *conn) cancelRead() { _ = c.out.Conn.Close() }
+// cancelRead makes the reading goroutine end.
+func (c *conn) cancelRead() { httpserver.Abort(c.out.Conn) }
 
 // over deals with a stream that ended by itself: the whole connection ends when
 // the reason concerns it, else the client is told which subscription is gone.

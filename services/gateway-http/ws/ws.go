@@ -105,25 +105,28 @@ func (t *WS) open(x *httpserver.Exchange) error {
 	if err != nil {
 		return err
 	}
-	ctx, release, err := x.Detach()
+	detached, err := x.Detach(nil)
 	if err != nil {
 		return err
 	}
 	c := &conn{
-		t: t, ctx: ctx, project: strings.Clone(project), remote: x.Ctx.RemoteIP().String(), id: x.RequestID,
+		t: t, ctx: detached.Context(), project: strings.Clone(project), remote: x.Ctx.RemoteIP().String(), id: x.RequestID,
 		quiet: x.Query("events") == "0" || x.Query("events") == "false", stopping: x.Stopping(), log: t.door.Log,
 	}
 	err = t.upgrader.Upgrade(x.Ctx, func(socket *websocket.Conn) {
+		if !detached.Begin() {
+			return
+		}
 		// In a goroutine of its own, so that fasthttp's request goes back to its
 		// pool; the socket itself is ours until it is closed.
 		go func() {
-			defer release()
+			defer detached.End()
 			defer httpserver.Recover(c.log, c.id)
 			c.serve(socket, principal, token, credential)
 		}()
 	})
 	if err != nil {
-		release()
+		detached.End()
 		return fault.New(fault.InvalidRequest, "the WebSocket handshake is malformed")
 	}
 	return nil
