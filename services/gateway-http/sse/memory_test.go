@@ -1,3 +1,5 @@
+//go:build !race
+
 package sse_test
 
 import (
@@ -64,7 +66,7 @@ func TestMemoryPerSubscriber(t *testing.T) {
 	debug.FreeOSMemory()
 	per := (resident(t) - before) / subscribers
 	t.Logf("%d bytes a subscriber", per)
-	if per > 25<<10 && !raceEnabled {
+	if per > 25<<10 {
 		t.Errorf("%d bytes a subscriber", per)
 	}
 }
