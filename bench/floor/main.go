@@ -88,7 +88,7 @@ func run(addr, dir, sync string, rows int) error {
 		if err != nil {
 			return err
 		}
-		defer os.RemoveAll(tmp)
+		defer func() { _ = os.RemoveAll(tmp) }()
 		dir = tmp
 	}
 	db, err := openTable(dir+"/floor.db", sync, rows)

@@ -110,7 +110,7 @@ func (t *table) list(minAge, limit int) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }()
 	var all []user
 	for rows.Next() {
 		u, err := scan(rows.Scan)

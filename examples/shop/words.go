@@ -37,8 +37,16 @@ var lastNames = []string{
 }
 
 var cities = []struct{ city, country, code string }{
-	{"Köln", "DE", "50667"}, {"Zürich", "CH", "8001"}, {"Málaga", "ES", "29001"}, {"Łódź", "PL", "90-001"}, {"Besançon", "FR", "25000"},
-	{"Reykjavík", "IS", "101"}, {"São Paulo", "BR", "01000-000"}, {"Dún Laoghaire", "IE", ""}, {"東京", "JP", "100-0001"}, {"Tromsø", "NO", "9008"},
+	{"Köln", "DE", "50667"},
+	{"Zürich", "CH", "8001"},
+	{"Málaga", "ES", "29001"},
+	{"Łódź", "PL", "90-001"},
+	{"Besançon", "FR", "25000"},
+	{"Reykjavík", "IS", "101"},
+	{"São Paulo", "BR", "01000-000"},
+	{"Dún Laoghaire", "IE", ""},
+	{"東京", "JP", "100-0001"},
+	{"Tromsø", "NO", "9008"},
 }
 
 var streets = []string{"Hauptstraße", "Rue de l'Église", "Calle Mayor", "Main Street", "Østre gate", "Náměstí Míru"}

@@ -139,8 +139,10 @@ func (c *Client) Control(ctx context.Context, verb string, in []byte, h mesh.Hea
 	if subj == "" {
 		return nil, fault.New(fault.UnknownOp, "there is no such operation")
 	}
-	r, err := c.exchange(ctx, exchange{lane: c.calls, subject: subj, data: in, header: &h,
-		again: service == "auth" || h.IdempotencyKey != ""})
+	r, err := c.exchange(ctx, exchange{
+		lane: c.calls, subject: subj, data: in, header: &h,
+		again: service == "auth" || h.IdempotencyKey != "",
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -323,8 +325,10 @@ func (c *Client) attempt(ctx context.Context, x *exchange, p *pending, deadline 
 			}
 			p.timer.Stop()
 			r.Body = nil
-			r.Chunks = credit.NewReceiver(m, credit.Source{Conn: l.nc, Messages: p.ch, Broken: &p.broken,
-				Release: func() { l.release(id) }, Idle: c.o.Idle})
+			r.Chunks = credit.NewReceiver(m, credit.Source{
+				Conn: l.nc, Messages: p.ch, Broken: &p.broken,
+				Release: func() { l.release(id) }, Idle: c.o.Idle,
+			})
 			return r, true, nil
 		case credit.NoResponders(m):
 			l.release(id)

@@ -85,7 +85,6 @@ func TestControl(t *testing.T) {
 
 // told collects what a watch tells.
 type told struct {
-	mu   sync.Mutex
 	seen map[string]string
 	ch   chan string
 }

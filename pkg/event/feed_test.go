@@ -424,8 +424,10 @@ func decode(t testing.TB, c mesh.Change) *Message {
 func TestViewsShowWhatMayBeRead(t *testing.T) {
 	cat := catalog(t)
 	p := newProject(newFeed(FeedOptions{Catalog: func(string) (*Project, bool) { return nil, false }}, newWorld()), "p", cat)
-	change := mesh.Change{Seq: 4, Entity: "A", ID: "a", Verb: mesh.Updated, Changed: []string{"n", "note"},
-		After: []byte(`{"id":"a","_version":2,"n":5,"note":"x"}`), Old: []byte(`{"_version":1,"n":20,"note":"y"}`), At: time.UnixMilli(0)}
+	change := mesh.Change{
+		Seq: 4, Entity: "A", ID: "a", Verb: mesh.Updated, Changed: []string{"n", "note"},
+		After: []byte(`{"id":"a","_version":2,"n":5,"note":"x"}`), Old: []byte(`{"_version":1,"n":20,"note":"y"}`), At: time.UnixMilli(0),
+	}
 	const head = `{"type":"event","event":"entity.updated","project":"p","entity":"A","id":"a"`
 	const tail = `,"position":"e0-4","at":"1970-01-01T00:00:00.000Z"}`
 	for name, tc := range map[string]struct {

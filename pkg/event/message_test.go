@@ -12,8 +12,10 @@ import (
 	"github.com/octomesh/octomesh/pkg/mesh"
 )
 
-var sample = mesh.Change{Seq: 9, Entity: "A", ID: "a1", Verb: mesh.Updated, Changed: []string{"n"},
-	After: []byte(`{"id":"a1","_version":2,"n":1,"note":"{\"[,:"}`), Old: []byte(`{"_version":1,"n":0}`), At: time.UnixMilli(0)}
+var sample = mesh.Change{
+	Seq: 9, Entity: "A", ID: "a1", Verb: mesh.Updated, Changed: []string{"n"},
+	After: []byte(`{"id":"a1","_version":2,"n":1,"note":"{\"[,:"}`), Old: []byte(`{"_version":1,"n":0}`), At: time.UnixMilli(0),
+}
 
 func live(c mesh.Change, prev int64) *nats.Msg {
 	m := NewMessage("p", "e0", prev, &c, 1<<20)

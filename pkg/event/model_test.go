@@ -38,8 +38,10 @@ func newWorld() *world { return &world{epoch: "e0", history: map[string][]mesh.C
 
 func (w *world) commit(entity string, n int) {
 	w.top++
-	c := mesh.Change{Seq: w.top, Entity: entity, ID: fmt.Sprint("r", w.top%7), Verb: mesh.Updated, Changed: []string{"n"},
-		After: fmt.Appendf(nil, `{"id":"r%d","_version":2,"n":%d}`, w.top%7, n), Old: fmt.Appendf(nil, `{"n":%d}`, n-1)}
+	c := mesh.Change{
+		Seq: w.top, Entity: entity, ID: fmt.Sprint("r", w.top%7), Verb: mesh.Updated, Changed: []string{"n"},
+		After: fmt.Appendf(nil, `{"id":"r%d","_version":2,"n":%d}`, w.top%7, n), Old: fmt.Appendf(nil, `{"n":%d}`, n-1),
+	}
 	w.changes = append(w.changes, c)
 	w.history[w.epoch] = append(w.history[w.epoch], c)
 }
@@ -198,8 +200,10 @@ func TestEveryChangeOnceInOrderOrAGap(t *testing.T) {
 			w.commit("A", 1)
 			w.publish()
 		}
-		f := newFeed(FeedOptions{RingEvents: rapid.IntRange(2, 12).Draw(t, "ring"),
-			Catalog: func(string) (*Project, bool) { return &Project{ID: "1", Slug: "p", Catalog: cat}, true }}, w)
+		f := newFeed(FeedOptions{
+			RingEvents: rapid.IntRange(2, 12).Draw(t, "ring"),
+			Catalog:    func(string) (*Project, bool) { return &Project{ID: "1", Slug: "p", Catalog: cat}, true },
+		}, w)
 		p := newProject(f, "p", cat)
 		p.refs = 1
 		if err := p.position(ctx); err != nil {
@@ -250,8 +254,10 @@ func TestEveryChangeOnceInOrderOrAGap(t *testing.T) {
 					x.from = mesh.Position{Epoch: fmt.Sprint("e", rapid.IntRange(0, w.epochs+1).Draw(t, "epoch")), Seq: int64(rapid.IntRange(0, int(w.top)+2).Draw(t, "seq"))}
 				}
 				x.entities = rapid.SampledFrom([][]string{nil, {"A"}, {"B"}, {"A", "bs"}}).Draw(t, "entities")
-				s, err := p.join(ctx, Subscription{Project: "p", Entities: x.entities, From: x.from, Principal: everyone,
-					Buffer: rapid.SampledFrom([]int{16, 1000}).Draw(t, "buffer")}, cat)
+				s, err := p.join(ctx, Subscription{
+					Project: "p", Entities: x.entities, From: x.from, Principal: everyone,
+					Buffer: rapid.SampledFrom([]int{16, 1000}).Draw(t, "buffer"),
+				}, cat)
 				if err != nil {
 					t.Fatalf("subscribe: %v", err)
 				}

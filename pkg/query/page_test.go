@@ -78,8 +78,10 @@ func TestParseMembers(t *testing.T) {
 		{`["name","team"]`, `null`, "id,_version,name,team"},
 		{`"name, age"`, `null`, "id,_version,name,age"},
 		{`["age","name"]`, `["age","id"]`, "id,_version,name"},
-		{`[]`, `["bio","age","active","born","meta","tags","rank","price","score","oid","state","raw","limit"]`,
-			"id,_version,name,boss,team,friends,createdAt,updatedAt,deletedAt"},
+		{
+			`[]`, `["bio","age","active","born","meta","tags","rank","price","score","oid","state","raw","limit"]`,
+			"id,_version,name,boss,team,friends,createdAt,updatedAt,deletedAt",
+		},
 	} {
 		members, err := ParseMembers(s, value(t, c.sel), value(t, c.exclude))
 		var names []string

@@ -50,10 +50,14 @@ const maxSortKeys = 8
 // OrDefault returns the limits with DefaultLimits where a member is zero.
 func (l Limits) OrDefault() Limits {
 	for _, m := range []struct{ have, want *int }{
-		{&l.Depth, &DefaultLimits.Depth}, {&l.Nodes, &DefaultLimits.Nodes},
-		{&l.List, &DefaultLimits.List}, {&l.Page, &DefaultLimits.Page},
-		{&l.MaxPage, &DefaultLimits.MaxPage}, {&l.WorkerRows, &DefaultLimits.WorkerRows},
-		{&l.Pattern, &DefaultLimits.Pattern}, {&l.Stages, &DefaultLimits.Stages},
+		{&l.Depth, &DefaultLimits.Depth},
+		{&l.Nodes, &DefaultLimits.Nodes},
+		{&l.List, &DefaultLimits.List},
+		{&l.Page, &DefaultLimits.Page},
+		{&l.MaxPage, &DefaultLimits.MaxPage},
+		{&l.WorkerRows, &DefaultLimits.WorkerRows},
+		{&l.Pattern, &DefaultLimits.Pattern},
+		{&l.Stages, &DefaultLimits.Stages},
 		{&l.Outputs, &DefaultLimits.Outputs},
 	} {
 		if *m.have == 0 {

@@ -99,14 +99,26 @@ func TestProjectProblems(t *testing.T) {
 	dir := t.TempDir()
 	ok := `{"dialect":"sqlite","uri":"x","schemas":[]}`
 	for _, c := range []struct{ src, path string }{
-		{`[]`, "$"}, {`{"a b":` + ok + `}`, `$["a b"]`}, {`{"events":` + ok + `}`, "$.events"}, {`{"_x":` + ok + `}`, "$._x"}, {`{"a.b":` + ok + `}`, `$["a.b"]`},
-		{`{"a":` + ok + `,"A":` + ok + `}`, "$.A"}, {`{"a":{"uri":"x","schemas":[]}}`, "$.a.dialect"}, {`{"a":{"dialect":"sqlite","schemas":[]}}`, "$.a.uri"},
-		{`{"a":{"dialect":"sqlite","uri":"x"}}`, "$.a.schemas"}, {`{"a":{"dialect":"sqlite","uri":"x","schemas":[{"name":"*","collection":"c"}]}}`, "$.a.schemas[0].name"},
-		{`{"a":{"dialect":"sqlite","uri":"x","schemas":"../../etc/passwd"}}`, "$.a.schemas"}, {`{"a":{"dialect":"sqlite","uri":"x","schemas":"/etc/passwd"}}`, "$.a.schemas"},
-		{`{"a":{"dialect":"sqlite","uri":"x","schemas":"none.json"}}`, "$.a.schemas"}, {`{"a":{"dialect":"sqlite","uri":"x","schemas":7}}`, "$.a.schemas"},
-		{`{"a":{"dialect":"sqlite","uri":"x","schemas":[],"schemaStrategy":"wipe"}}`, "$.a.schemaStrategy"}, {`{"a":{"dialect":"sqlite","uri":"x","schemas":[],"ur1":1}}`, "$.a.ur1"},
-		{`{"a":{"dialect":"sqlite","uri":"x","schemas":[],"pool":{"min":5,"max":2}}}`, "$.a.pool.min"}, {`{"a":{"dialect":"sqlite","uri":"x","schemas":[],"pool":{"max":-1}}}`, "$.a.pool.max"},
-		{`{"a":{"dialect":"sqlite","uri":"x","schemas":[],"pool":{"size":1}}}`, "$.a.pool.size"}, {`{"a":7}`, "$.a"},
+		{`[]`, "$"},
+		{`{"a b":` + ok + `}`, `$["a b"]`},
+		{`{"events":` + ok + `}`, "$.events"},
+		{`{"_x":` + ok + `}`, "$._x"},
+		{`{"a.b":` + ok + `}`, `$["a.b"]`},
+		{`{"a":` + ok + `,"A":` + ok + `}`, "$.A"},
+		{`{"a":{"uri":"x","schemas":[]}}`, "$.a.dialect"},
+		{`{"a":{"dialect":"sqlite","schemas":[]}}`, "$.a.uri"},
+		{`{"a":{"dialect":"sqlite","uri":"x"}}`, "$.a.schemas"},
+		{`{"a":{"dialect":"sqlite","uri":"x","schemas":[{"name":"*","collection":"c"}]}}`, "$.a.schemas[0].name"},
+		{`{"a":{"dialect":"sqlite","uri":"x","schemas":"../../etc/passwd"}}`, "$.a.schemas"},
+		{`{"a":{"dialect":"sqlite","uri":"x","schemas":"/etc/passwd"}}`, "$.a.schemas"},
+		{`{"a":{"dialect":"sqlite","uri":"x","schemas":"none.json"}}`, "$.a.schemas"},
+		{`{"a":{"dialect":"sqlite","uri":"x","schemas":7}}`, "$.a.schemas"},
+		{`{"a":{"dialect":"sqlite","uri":"x","schemas":[],"schemaStrategy":"wipe"}}`, "$.a.schemaStrategy"},
+		{`{"a":{"dialect":"sqlite","uri":"x","schemas":[],"ur1":1}}`, "$.a.ur1"},
+		{`{"a":{"dialect":"sqlite","uri":"x","schemas":[],"pool":{"min":5,"max":2}}}`, "$.a.pool.min"},
+		{`{"a":{"dialect":"sqlite","uri":"x","schemas":[],"pool":{"max":-1}}}`, "$.a.pool.max"},
+		{`{"a":{"dialect":"sqlite","uri":"x","schemas":[],"pool":{"size":1}}}`, "$.a.pool.size"},
+		{`{"a":7}`, "$.a"},
 	} {
 		_, err := schema.ParseProjects([]byte(c.src), dir)
 		code, list := codeAndProblems(t, err)

@@ -101,8 +101,7 @@ func (l *Listener) Run(ctx context.Context) error {
 	close(l.ready)
 	select {
 	case <-ctx.Done():
-		err = srv.Close()
-		<-done
+		err = errors.Join(srv.Close(), <-done)
 	case err = <-done:
 	}
 	if errors.Is(err, http.ErrServerClosed) {

@@ -1,13 +1,12 @@
 package transporttest_test
 
 import (
+	"context"
 	"testing"
 
 	"github.com/octomesh/octomesh/pkg/fault"
 	"github.com/octomesh/octomesh/pkg/mesh"
 	"github.com/octomesh/octomesh/pkg/transporttest"
-
-	"context"
 )
 
 // TestNoTransportAtAll runs the suite over the plainest transport, a function

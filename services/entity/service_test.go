@@ -206,10 +206,12 @@ func (h *house) feed() *event.Feed {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	f, err := event.NewFeed(event.FeedOptions{Dialer: h.dialer(bus.RoleGateway), Caller: h.client,
+	f, err := event.NewFeed(event.FeedOptions{
+		Dialer: h.dialer(bus.RoleGateway), Caller: h.client,
 		Catalog: func(slug string) (*event.Project, bool) {
 			return &event.Project{ID: "p" + slug, Slug: slug, Catalog: cat}, slug == "default"
-		}})
+		},
+	})
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -410,8 +412,10 @@ func TestCatalogSwapWithoutRestart(t *testing.T) {
 	late := time.Now().Add(60 * time.Second)
 	for {
 		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-		_, err = h.client.Call(ctx, &mesh.Request{Project: "default", Entity: "Article", Op: "create", Args: []byte(`{"data":{"title":"x","m":5}}`),
-			Header: mesh.Header{Transport: "rest", Token: "all", CatalogVersion: cat.Version}})
+		_, err = h.client.Call(ctx, &mesh.Request{
+			Project: "default", Entity: "Article", Op: "create", Args: []byte(`{"data":{"title":"x","m":5}}`),
+			Header: mesh.Header{Transport: "rest", Token: "all", CatalogVersion: cat.Version},
+		})
 		cancel()
 		if err == nil {
 			break

@@ -35,9 +35,11 @@ func (h *house) writers(n int) (stop func() (acknowledged int64, last mesh.Posit
 		wg.Go(func() {
 			for i := 0; ctx.Err() == nil; i++ {
 				call, end := context.WithTimeout(context.Background(), 60*time.Second)
-				r, err := h.client.Call(call, &mesh.Request{Project: "default", Entity: "Article", Op: "create",
+				r, err := h.client.Call(call, &mesh.Request{
+					Project: "default", Entity: "Article", Op: "create",
 					Args:   []byte(fmt.Sprintf(`{"data":{"title":"t","n":%d}}`, i)),
-					Header: mesh.Header{Transport: "rest", Token: "all", IdempotencyKey: fmt.Sprint("w", w, "-", i)}})
+					Header: mesh.Header{Transport: "rest", Token: "all", IdempotencyKey: fmt.Sprint("w", w, "-", i)},
+				})
 				end()
 				if err != nil {
 					h.t.Errorf("a keyed write failed: %v", err)

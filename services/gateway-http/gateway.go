@@ -77,7 +77,7 @@ func (s *Service) Addr() net.Addr { return s.listener.Addr() }
 
 // Run serves until ctx ends, then finishes what it has begun.
 func (s *Service) Run(ctx context.Context) error {
-	defer s.listener.Close()
+	defer func() { _ = s.listener.Close() }()
 	if err := s.connect(ctx); err != nil || s.client == nil {
 		return err
 	}
@@ -195,8 +195,10 @@ func (s *Service) Check(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, probeTime)
 	defer cancel()
 	// Without a token a worker refuses; that it does shows that there is one.
-	_, err := s.client.Call(ctx, &mesh.Request{Project: all[0].Slug, Entity: mesh.ProjectEntity, Op: "catalog",
-		Header: mesh.Header{Transport: admin.Transport, RequestID: telemetry.NewRequestID()}})
+	_, err := s.client.Call(ctx, &mesh.Request{
+		Project: all[0].Slug, Entity: mesh.ProjectEntity, Op: "catalog",
+		Header: mesh.Header{Transport: admin.Transport, RequestID: telemetry.NewRequestID()},
+	})
 	switch fault.CodeOf(err) {
 	case fault.NoHandler, fault.Timeout, fault.Unavailable, fault.Overloaded:
 		return admin.NotReady("no worker answers for the project " + all[0].Slug)

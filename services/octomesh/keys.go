@@ -39,7 +39,7 @@ func (c *keysList) Run(e *env) error {
 			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, k.Prefix, k.Label,
 				strings.Join(s["projects"], ","), strings.Join(s["operations"], ","), strings.Join(s["transports"], ","), state(k), at(k.LastUsedAt))
 		}
-		t.Flush()
+		_ = t.Flush() // like fmt.Fprintln, for a terminal
 	})
 }
 

@@ -85,7 +85,7 @@ func Start(o Options) (*Server, error) {
 		if err != nil {
 			return nil, fmt.Errorf("the NATS port cannot be opened: %w", err)
 		}
-		l.Close()
+		_ = l.Close()
 	}
 	ns, err := server.NewServer(so)
 	if err != nil {
@@ -224,4 +224,5 @@ func (l logger) Debugf(string, ...any)          {}
 func (l logger) Tracef(string, ...any)          {}
 func (l logger) Warnf(format string, v ...any)  { l.log.Warn("nats: " + fmt.Sprintf(format, v...)) }
 func (l logger) Errorf(format string, v ...any) { l.log.Error("nats: " + fmt.Sprintf(format, v...)) }
+
 func (l logger) Fatalf(format string, v ...any) { l.log.Error("nats: " + fmt.Sprintf(format, v...)) }

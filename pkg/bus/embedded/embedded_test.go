@@ -81,8 +81,10 @@ func TestTakenPortIsReported(t *testing.T) {
 
 func TestOldServersAreNotTrustedWithNativeClients(t *testing.T) {
 	t.Parallel()
-	for v, want := range map[string]bool{"2.12.6": true, "v2.12.6": true, "2.15.2": true, "3.0.0": true,
-		"2.12.5": false, "2.11.99": false, "2.12.6-RC.1": false, "": false, "2.13": false, "x.y.z": false, "1.99.99": false} {
+	for v, want := range map[string]bool{
+		"2.12.6": true, "v2.12.6": true, "2.15.2": true, "3.0.0": true,
+		"2.12.5": false, "2.11.99": false, "2.12.6-RC.1": false, "": false, "2.13": false, "x.y.z": false, "1.99.99": false,
+	} {
 		if bus.NativeSafe(v) != want {
 			t.Errorf("%q: want %v", v, want)
 		}

@@ -35,8 +35,10 @@ func TestSubjectsAsDocumented(t *testing.T) {
 
 func TestHostileNamesBuildNothing(t *testing.T) {
 	t.Parallel()
-	for _, bad := range []string{"", "*", ">", ".", "a.b", "a b", "a\r\nPUB x", "../x", "a\x00", "é", "'; DROP TABLE x",
-		"_hidden", "events", "live", "stream", "discover", strings.Repeat("a", 65)} {
+	for _, bad := range []string{
+		"", "*", ">", ".", "a.b", "a b", "a\r\nPUB x", "../x", "a\x00", "é", "'; DROP TABLE x",
+		"_hidden", "events", "live", "stream", "discover", strings.Repeat("a", 65),
+	} {
 		for _, s := range []string{
 			subject.Call(bad, "User", "create"), subject.Call("shop", bad, "create"),
 			subject.Stream(bad, "User", "stream"), subject.Event("shop", bad, "created"),
@@ -75,9 +77,11 @@ func TestParse(t *testing.T) {
 			t.Errorf("%s: got %+v %v", s, got, ok)
 		}
 	}
-	for _, s := range []string{"", "mostajs", "mostajs.", "mostajs.User", "mostajs.User.", "mostajs..create",
+	for _, s := range []string{
+		"", "mostajs", "mostajs.", "mostajs.User", "mostajs.User.", "mostajs..create",
 		"mostajs.events.create", "mostajs.live.User.created", "mostajs.stream.User.stream", "mostajs._x.create",
-		"mostajs.a.b.c.d", "mostajs.live.a.b.c.d", "mostajs.x.a.b.c", "octo.auth", "octo.auth.", "octo..x", "foo.bar.baz"} {
+		"mostajs.a.b.c.d", "mostajs.live.a.b.c.d", "mostajs.x.a.b.c", "octo.auth", "octo.auth.", "octo..x", "foo.bar.baz",
+	} {
 		if p, ok := subject.Parse(s); ok {
 			t.Errorf("%q was accepted: %+v", s, p)
 		}
@@ -134,8 +138,10 @@ func TestPatternsMatchAsTheServerDoes(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, s := range []string{"mostajs.User.create", "mostajs.shop.User.create", "mostajs.stream.a.b.c", "mostajs.events.a.b.c",
-		"mostajs.live.a.b.c", "mostajs.discover", "octo.auth.keys.list", "mostajs.*.>", "mostajs.default.User.x"} {
+	for _, s := range []string{
+		"mostajs.User.create", "mostajs.shop.User.create", "mostajs.stream.a.b.c", "mostajs.events.a.b.c",
+		"mostajs.live.a.b.c", "mostajs.discover", "octo.auth.keys.list", "mostajs.*.>", "mostajs.default.User.x",
+	} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

@@ -14,7 +14,8 @@ import (
 
 // engine is a database that knows two types and compares names exactly.
 func engine() migrate.Engine {
-	d := &sqlgen.Dialect{Name: "two", QuoteOpen: '[', QuoteClose: ']',
+	d := &sqlgen.Dialect{
+		Name: "two", QuoteOpen: '[', QuoteClose: ']',
 		ColumnType: func(c *schema.Column, key bool) string {
 			switch {
 			case sqlgen.KindOf(c.Type) == schema.KindInt:
@@ -24,7 +25,8 @@ func engine() migrate.Engine {
 			}
 			return "TXT"
 		},
-		Types: sqlgen.SystemTypes{Text: "TXT", Key: "KEY", Int: "NUM", Bytes: "TXT"}}
+		Types: sqlgen.SystemTypes{Text: "TXT", Key: "KEY", Int: "NUM", Bytes: "TXT"},
+	}
 	return migrate.Engine{Dialect: d, Fits: func(want, have migrate.Column) bool {
 		return want.Declared == have.Declared || want.Declared == "TXT" && have.Declared == "KEY"
 	}}
@@ -69,8 +71,10 @@ func TestCompare(t *testing.T) {
 		t.Errorf("what is wanted does not fit itself: %v %v", steps, err)
 	}
 	// a column and an index are missing, the index's name is taken by another
-	old := migrate.Table{Name: "as", PrimaryKey: []string{"id"}, Columns: have[0].Columns[:4:4],
-		Indexes: []migrate.Index{have[0].Indexes[0], {Name: "IDX_AS_0", Keys: []migrate.Key{{Column: "n"}}}}}
+	old := migrate.Table{
+		Name: "as", PrimaryKey: []string{"id"}, Columns: have[0].Columns[:4:4],
+		Indexes: []migrate.Index{have[0].Indexes[0], {Name: "IDX_AS_0", Keys: []migrate.Key{{Column: "n"}}}},
+	}
 	steps, err = g.Plan(driver.Update, cat, append([]migrate.Table{old}, migrate.System(g.Dialect)...))
 	want := []string{`ALTER TABLE [as] ADD COLUMN [x] TXT`, `ALTER TABLE [as] ADD COLUMN [deletedAt] TXT`, `CREATE INDEX [idx_as_0_2] ON [as] ([n] DESC, [s])`}
 	if got := sql(g, steps); err != nil || !slices.Equal(got, want) {
@@ -123,8 +127,10 @@ func TestMisfits(t *testing.T) {
 func TestWhereIsQuoted(t *testing.T) {
 	t.Parallel()
 	g := engine()
-	x := migrate.Index{Name: "a]b", Unique: true, Keys: []migrate.Key{{Column: "c]; DROP TABLE x"}},
-		Where: []migrate.Condition{{Column: "k", Op: migrate.Equals, Text: "it's"}, {Column: "d", Op: migrate.IsNotNull}}}
+	x := migrate.Index{
+		Name: "a]b", Unique: true, Keys: []migrate.Key{{Column: "c]; DROP TABLE x"}},
+		Where: []migrate.Condition{{Column: "k", Op: migrate.Equals, Text: "it's"}, {Column: "d", Op: migrate.IsNotNull}},
+	}
 	got := migrate.SQL(g.Dialect, migrate.Step{Table: "t", Index: &x})
 	if want := `CREATE UNIQUE INDEX [a]]b] ON [t] ([c]]; DROP TABLE x]) WHERE [k] = 'it''s' AND [d] IS NOT NULL`; got != want {
 		t.Error(got)

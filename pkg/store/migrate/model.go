@@ -202,8 +202,10 @@ func declared(e *schema.Entity) []Index {
 		switch {
 		case c.Role == schema.RoleID:
 		case c.Unique:
-			out = append(out, Index{Name: "uq_" + e.Collection + "_" + c.Physical,
-				Keys: []Key{{Column: c.Physical}}, Unique: true, Where: deleted})
+			out = append(out, Index{
+				Name: "uq_" + e.Collection + "_" + c.Physical,
+				Keys: []Key{{Column: c.Physical}}, Unique: true, Where: deleted,
+			})
 		case c.Role == schema.RoleReference:
 			out = append(out, Index{Name: "ix_" + e.Collection + "_" + c.Physical, Keys: []Key{{Column: c.Physical}}})
 		}
@@ -242,7 +244,9 @@ func (w *wanted) junction(r *schema.Relation) {
 			{Name: r.TargetKey, Declared: ref, Type: schema.String, NotNull: true},
 		},
 		PrimaryKey: []string{r.OwnerKey, r.TargetKey},
-		Indexes: []Index{{Name: "ix_" + r.Through + "_" + r.TargetKey,
-			Keys: []Key{{Column: r.TargetKey}, {Column: r.OwnerKey}}}},
+		Indexes: []Index{{
+			Name: "ix_" + r.Through + "_" + r.TargetKey,
+			Keys: []Key{{Column: r.TargetKey}, {Column: r.OwnerKey}},
+		}},
 	})
 }

@@ -130,7 +130,8 @@ func filters(t *testing.T, g *sqlgen.Generator, e *schema.Entity) string {
 		{"De Morgan", query.Not{X: query.Or{
 			query.Compare{Column: age, Op: query.Gt, Value: schema.FloatOf(1)},
 			query.Not{X: query.Compare{Column: level, Op: query.Eq, Value: schema.IntOf(2)}},
-			query.And{query.In{Column: level, Values: []schema.Value{schema.IntOf(3)}, Negate: true}, query.Const(true)}}}},
+			query.And{query.In{Column: level, Values: []schema.Value{schema.IntOf(3)}, Negate: true}, query.Const(true)},
+		}}},
 		{"search", query.Contains{Columns: []*schema.Column{name, e.Column("weird")}, Needle: "é"}},
 		{"not search", query.Not{X: query.Contains{Columns: []*schema.Column{name, e.Column("weird")}, Needle: "é"}}},
 		{"the highest prefix", query.Regex{Column: name, Pattern: pattern(t, "^\U0010FFFF")}},

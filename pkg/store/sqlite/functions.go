@@ -40,8 +40,10 @@ func register(c *sqlite.Conn) error {
 		}
 	}
 	for name, avg := range map[string]bool{sumFunction: false, avgFunction: true} {
-		err := c.CreateFunction(name, &sqlite.FunctionImpl{NArgs: 1, Deterministic: true,
-			MakeAggregate: func(sqlite.Context) (sqlite.AggregateFunction, error) { return &exactSum{avg: avg}, nil }})
+		err := c.CreateFunction(name, &sqlite.FunctionImpl{
+			NArgs: 1, Deterministic: true,
+			MakeAggregate: func(sqlite.Context) (sqlite.AggregateFunction, error) { return &exactSum{avg: avg}, nil },
+		})
 		if err != nil {
 			return err
 		}

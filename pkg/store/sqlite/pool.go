@@ -77,6 +77,6 @@ func (p *pool) close() {
 		<-p.tokens
 	}
 	for _, s := range p.idle {
-		s.close()
+		_ = s.close()
 	}
 }

@@ -57,8 +57,10 @@ func (db *DB) connect(writer bool) (*session, error) {
 	if err != nil {
 		return nil, classify(err, nil)
 	}
-	s := &session{db: db, conn: conn, max: readerStatements,
-		stmts: make(map[string]*statement), plans: make(map[*sqlgen.Plan]*statement)}
+	s := &session{
+		db: db, conn: conn, max: readerStatements,
+		stmts: make(map[string]*statement), plans: make(map[*sqlgen.Plan]*statement),
+	}
 	s.ring.next, s.ring.prev = &s.ring, &s.ring
 	conn.SetBusyTimeout(db.busy)
 	pragmas := []string{"PRAGMA temp_store=MEMORY", "PRAGMA trusted_schema=OFF"}
@@ -85,7 +87,7 @@ func (db *DB) connect(writer bool) (*session, error) {
 		err = conn.SetDefensive(true)
 	}
 	if err != nil {
-		conn.Close()
+		_ = conn.Close()
 		return nil, classify(err, nil)
 	}
 	if !writer {

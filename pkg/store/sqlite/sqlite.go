@@ -104,7 +104,7 @@ func Open(ctx context.Context, path string, cat *schema.Catalog, o Options) (dri
 		return nil, err
 	}
 	if err := db.prepare(ctx, session, cat); err != nil {
-		session.close()
+		_ = session.close()
 		unlock()
 		return nil, err
 	}
@@ -261,7 +261,7 @@ func (db *DB) Snapshot(ctx context.Context, fn func(driver.Reader) error) error 
 	if err := s.run(uncancelled, begin, nil, nil); err != nil {
 		return err
 	}
-	defer s.run(uncancelled, rollback, nil, nil) // nothing was written
+	defer func() { _ = s.run(uncancelled, rollback, nil, nil) }() // nothing was written
 	return fn(s)
 }
 

@@ -83,8 +83,10 @@ func user(e *schema.Entity, n int) schema.Row {
 }
 
 func change(e *schema.Entity, id, verb string) *mesh.Change {
-	return &mesh.Change{Entity: e.Name, ID: id, Verb: verb, Version: 1, After: []byte(`{"id":"` + id + `"}`),
-		Principal: "k:test", At: time.UnixMilli(1_700_000_000_000).UTC()}
+	return &mesh.Change{
+		Entity: e.Name, ID: id, Verb: verb, Version: 1, After: []byte(`{"id":"` + id + `"}`),
+		Principal: "k:test", At: time.UnixMilli(1_700_000_000_000).UTC(),
+	}
 }
 
 // insert stores rows, each in a unit of its own with its change.

@@ -291,16 +291,20 @@ func TestReplay(t *testing.T) {
 	db := open(t, cat, path, Options{})
 	e := cat.Entity("User")
 	at := time.UnixMilli(1_700_000_000_123).UTC()
-	c := &mesh.Change{Entity: "User", ID: "u1", Verb: mesh.Upserted, Inserted: true, Version: 1, After: []byte(`{"id":"u1"}`),
-		Principal: "k:a", RequestID: "r", Transport: "rest", IdempotencyKey: "key", RequestHash: []byte{0, 1, 255}, At: at}
+	c := &mesh.Change{
+		Entity: "User", ID: "u1", Verb: mesh.Upserted, Inserted: true, Version: 1, After: []byte(`{"id":"u1"}`),
+		Principal: "k:a", RequestID: "r", Transport: "rest", IdempotencyKey: "key", RequestHash: []byte{0, 1, 255}, At: at,
+	}
 	write := func(c *mesh.Change) error {
 		return db.Write(context.Background(), driver.Unit{Single: true, Run: func(tx driver.Tx) error { return tx.Append(c) }})
 	}
 	if err := write(c); err != nil {
 		t.Fatal(err)
 	}
-	second := &mesh.Change{Entity: "User", ID: "u1", Verb: mesh.Upserted, Version: 2, Changed: []string{"na\"me", "age"}, Old: []byte(`{"age":1}`),
-		Principal: "k:b", IdempotencyKey: "key", At: at}
+	second := &mesh.Change{
+		Entity: "User", ID: "u1", Verb: mesh.Upserted, Version: 2, Changed: []string{"na\"me", "age"}, Old: []byte(`{"age":1}`),
+		Principal: "k:b", IdempotencyKey: "key", At: at,
+	}
 	if err := write(second); err != nil { // the same key of another principal
 		t.Fatal(err)
 	}

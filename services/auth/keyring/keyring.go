@@ -121,7 +121,7 @@ func WriteOnce(path string, content []byte) (err error) {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(temp)
+	defer func() { _ = os.Remove(temp) }() // gone already where all went well
 	_, err = f.Write(content)
 	if err == nil {
 		err = f.Sync()

@@ -372,8 +372,10 @@ func TestServerRestartLosesNothing(t *testing.T) {
 	for _, role := range bus.Roles() {
 		o.Seeds[role] = srv.Seed(role)
 	}
-	conn := connect(t, bus.URL{Addr: srv.ClientURL(), Service: "relay", Role: bus.RoleRelay, Seed: srv.Seed(bus.RoleRelay),
-		Options: []nats.Option{nats.ReconnectWait(2 * time.Millisecond), nats.ReconnectJitter(0, 0)}})
+	conn := connect(t, bus.URL{
+		Addr: srv.ClientURL(), Service: "relay", Role: bus.RoleRelay, Seed: srv.Seed(bus.RoleRelay),
+		Options: []nats.Option{nats.ReconnectWait(2 * time.Millisecond), nats.ReconnectJitter(0, 0)},
+	})
 	log := &memoryLog{epoch: "e1"}
 	r, _ := run(t, relay.Options{Project: "p", Log: log, Conn: conn, Logger: slog.New(slog.NewTextHandler(t.Output(), nil))})
 	for round := range 3 { // each shutdown finds messages without an acknowledgement

@@ -34,8 +34,10 @@ func TestRawHTTP(t *testing.T) {
 		want        []string // status and body of each reply; "" for any body
 	}{
 		{"pipelined", get + key + "\r\n" + get + key + "\r\n", []string{"200 " + record1, "200 " + record1}},
-		{"in pieces of a chunked body", "POST /api/v1/products HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Type: application/json\r\n" + key + "\r\n5\r\n{\"tit\r\n8\r\nle\":\"x\"}\r\n0\r\n\r\n" + get + key + "\r\n",
-			[]string{"201 " + record1, "200 " + record1}},
+		{
+			"in pieces of a chunked body", "POST /api/v1/products HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Type: application/json\r\n" + key + "\r\n5\r\n{\"tit\r\n8\r\nle\":\"x\"}\r\n0\r\n\r\n" + get + key + "\r\n",
+			[]string{"201 " + record1, "200 " + record1},
+		},
 		{"names in any case", "GET /api/v1/products/1 HTTP/1.1\r\nhOsT: x\r\nx-api-KEY: " + scripted.Key + "\r\n\r\n", []string{"200 " + record1}},
 		{"as a bearer", get + "Authorization: bearer " + scripted.Key + "\r\n\r\n", []string{"200 " + record1}},
 		{"HEAD has no body", "HEAD /api/v1/products/1 HTTP/1.1\r\nHost: x\r\n" + key + "\r\n" + get + key + "\r\n", []string{"200 ", "200 " + record1}},

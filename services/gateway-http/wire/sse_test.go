@@ -88,7 +88,8 @@ func TestSSE(t *testing.T) {
 	if greeting := wire.take(); !strings.HasPrefix(greeting, "retry: 1000\n:ok\n\nid: e-7\n") {
 		t.Errorf("the stream begins with %q", greeting)
 	}
-	transporttest.RunLive(t, transporttest.Live{Name: "sse", Publish: publish(t, h), Wire: wire.take,
+	transporttest.RunLive(t, transporttest.Live{
+		Name: "sse", Publish: publish(t, h), Wire: wire.take,
 		Next: func(ctx context.Context) (transporttest.Event, error) {
 			stop := context.AfterFunc(ctx, cancel)
 			defer stop()
@@ -109,5 +110,6 @@ func TestSSE(t *testing.T) {
 				return transporttest.Event{}, fmt.Errorf("the event is named %s, its data says %s", m.event, e.Event)
 			}
 			return transporttest.Event{Verb: strings.TrimPrefix(m.event, "entity."), Entity: e.Entity, ID: e.ID, JSON: m.data, Position: m.id}, nil
-		}})
+		},
+	})
 }

@@ -295,7 +295,8 @@ func TestWSEvents(t *testing.T) {
 		t.Errorf("subscribed to %+v", sub)
 	}
 	wire.take()
-	transporttest.RunLive(t, transporttest.Live{Name: "ws-events", Publish: publish(t, h), Wire: wire.take,
+	transporttest.RunLive(t, transporttest.Live{
+		Name: "ws-events", Publish: publish(t, h), Wire: wire.take,
 		Next: func(ctx context.Context) (transporttest.Event, error) {
 			stop := context.AfterFunc(ctx, func() { _ = s.conn.SetReadDeadline(time.Now()) })
 			defer stop()
@@ -315,5 +316,6 @@ func TestWSEvents(t *testing.T) {
 				return transporttest.Event{Verb: "gap", Position: e.Position}, nil
 			}
 			return transporttest.Event{Verb: strings.TrimPrefix(e.Event, "entity."), Entity: e.Entity, ID: e.ID, JSON: "{" + rest, Position: e.Position}, nil
-		}})
+		},
+	})
 }
