@@ -2,6 +2,7 @@ package client
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -52,17 +53,8 @@ func (e *unreached) Unwrap() error { return e.cause }
 
 // Unreachable reports whether err means that no server answered.
 func Unreachable(err error) bool {
-	for err != nil {
-		if _, ok := err.(*unreached); ok {
-			return true
-		}
-		u, ok := err.(interface{ Unwrap() error })
-		if !ok {
-			return false
-		}
-		err = u.Unwrap()
-	}
-	return false
+	var u *unreached
+	return errors.As(err, &u)
 }
 
 // failure reads an error reply; a body that is none of ours keeps its status.

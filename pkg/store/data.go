@@ -2,6 +2,7 @@ package store
 
 import (
 	"errors"
+	"strconv"
 	"strings"
 
 	"github.com/octomesh/octomesh/pkg/fault"
@@ -253,6 +254,10 @@ func targetID(s string) (ident, string) {
 	return ident{id: s}, ""
 }
 
+// maxTargets bounds the links of one relation that a request names. Their ids
+// are looked up in chunks, so no engine limit stands behind it.
+const maxTargets = 20_000
+
 // links reads the targets of a many-to-many relation: an array, a single one,
 // or a text with commas.
 func (r *dataReader) links(relation *schema.Relation, v *fastjson.Value) {
@@ -277,8 +282,8 @@ func (r *dataReader) links(relation *schema.Relation, v *fastjson.Value) {
 	default:
 		add(r.target(v))
 	}
-	if most := r.call.store.options.Limits.List; len(l.targets) > most {
-		r.problems.add(relation.Name, "a request links too many records at once; use addToSet for more")
+	if len(l.targets) > maxTargets {
+		r.problems.add(relation.Name, "a request links at most "+strconv.Itoa(maxTargets)+" records; use addToSet for more")
 		return
 	}
 	if relation.Required && len(l.targets) == 0 {

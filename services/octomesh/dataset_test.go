@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	client "github.com/octomesh/octomesh/clients/go"
 	"github.com/octomesh/octomesh/examples/shop"
 )
 
@@ -123,9 +124,9 @@ func agree(t *testing.T, s *server, want map[string]int) {
 	t.Helper()
 	c := s.client()
 	for entity, n := range want {
-		got, err := c.Count(t.Context(), entity, nil)
-		if err != nil || got != n {
-			t.Errorf("%s: %d records, want %d (%v)", entity, got, n, err)
+		page, err := client.FindAll[struct{}](t.Context(), c, entity, client.Query{Limit: 1, Count: true, Deleted: true})
+		if err != nil || page.Total == nil || *page.Total != n {
+			t.Errorf("%s: %+v records, want %d (%v)", entity, page.Meta, n, err)
 		}
 	}
 }

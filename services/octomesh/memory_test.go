@@ -41,9 +41,9 @@ func (s *server) resetPeak() {
 // TestStreamMemory streams few and many records of 1 KB and compares the peaks
 // of the whole process, gateway and worker together.
 func TestStreamMemory(t *testing.T) {
-	few, many := 2_000, 20_000
+	few, many := 10_000, 60_000
 	if long() {
-		few, many = 10_000, 1_000_000
+		many = 1_000_000
 	}
 	s := serve(t, schemaFile(t, blobSchema))
 	fill(t, s, 0, few)
