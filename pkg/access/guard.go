@@ -27,7 +27,13 @@ type Policy struct {
 // Guard is what policies leave of one Catalog. It fits the store's and the
 // Feed's Guard. A nil Guard restricts nothing; use GuardFor's result only where
 // it is not nil.
+//
+// Of entities and columns of another Catalog, even of one that differs by its
+// version only, it lets nothing be seen or changed: a call that meets a new
+// Catalog with the Guard of the former one must not find everything open.
 type Guard struct {
+	catalog  *schema.Catalog
+	columns  map[*schema.Column]bool // those of the catalog
 	entities map[*schema.Entity]*restriction
 	hidden   map[*schema.Column]bool
 }
@@ -55,7 +61,15 @@ func GuardFor(cat *schema.Catalog, p *mesh.Principal) (*Guard, error) {
 // error rather than ignored: an unknown field must not leave the records open.
 // Errors: VALIDATION_ERROR, INVALID_FILTER, PARSE_ERROR.
 func Compile(cat *schema.Catalog, policies []Policy) (*Guard, error) {
-	g := &Guard{entities: map[*schema.Entity]*restriction{}, hidden: map[*schema.Column]bool{}}
+	g := &Guard{
+		catalog: cat, columns: map[*schema.Column]bool{},
+		entities: map[*schema.Entity]*restriction{}, hidden: map[*schema.Column]bool{},
+	}
+	for _, e := range cat.Entities {
+		for _, c := range e.Columns {
+			g.columns[c] = true
+		}
+	}
 	for _, p := range policies {
 		e := cat.Entity(p.Entity)
 		if e == nil {
@@ -131,6 +145,8 @@ func both(a, b query.Expr) query.Expr {
 func (g *Guard) Rows(e *schema.Entity, class mesh.Class) query.Expr {
 	r := g.entities[e]
 	switch {
+	case !g.knows(e):
+		return query.Const(false)
 	case r == nil:
 		return nil
 	case class == mesh.Read:
@@ -141,10 +157,16 @@ func (g *Guard) Rows(e *schema.Entity, class mesh.Class) query.Expr {
 
 // Readable tells whether a column may be read, and so also be filtered, sorted,
 // grouped or searched by.
-func (g *Guard) Readable(c *schema.Column) bool { return !g.hidden[c] }
+func (g *Guard) Readable(c *schema.Column) bool { return g.columns[c] && !g.hidden[c] }
+
+// knows reports whether an entity is one of the Guard's own Catalog.
+func (g *Guard) knows(e *schema.Entity) bool { return e != nil && g.catalog.Entity(e.Name) == e }
 
 // View names the set of readable columns of e; equal sets, equal names.
 func (g *Guard) View(e *schema.Entity) string {
+	if !g.knows(e) {
+		return "\x00" // no set of names: it shares no plan with a Guard that knows e
+	}
 	if r := g.entities[e]; r != nil {
 		return r.view
 	}
@@ -153,8 +175,11 @@ func (g *Guard) View(e *schema.Entity) string {
 
 // After checks a record that is about to be stored: nobody writes a record that
 // he could not change afterwards, nor sets a field that he may not read.
-// Errors: FORBIDDEN.
+// Errors: FORBIDDEN; UNAVAILABLE for an entity of another Catalog.
 func (g *Guard) After(e *schema.Entity, before, after schema.Row) error {
+	if !g.knows(e) {
+		return fault.New(fault.Unavailable, "the schema is just changing; nothing was stored, send the request again")
+	}
 	r := g.entities[e]
 	if r == nil {
 		return nil

@@ -114,3 +114,48 @@ func TestKeysAreUnderNoPolicy(t *testing.T) {
 		t.Fatal(g, err)
 	}
 }
+
+// A Catalog may be swapped between the moment at which a Guard is compiled and
+// the one at which the store reads. The Guard does not know the new one's
+// entities, and then closes rather than opens.
+func TestGuardOfAFormerCatalogIsClosed(t *testing.T) {
+	t.Parallel()
+	parse := func() *schema.Entity {
+		cat, err := schema.Parse([]byte(guarded))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return cat.Entity("Note")
+	}
+	cat, err := schema.Parse([]byte(guarded))
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := access.Compile(cat, []access.Policy{{Entity: "Note", Hidden: []string{"salary"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	own, other := cat.Entity("Note"), parse()
+	for _, c := range []struct {
+		e    *schema.Entity
+		open bool
+	}{{own, true}, {other, false}} {
+		anything := row(c.e, map[string]schema.Value{"owner": schema.TextOf("me")})
+		for _, class := range []mesh.Class{mesh.Read, mesh.Write} {
+			if got := query.Eval(g.Rows(c.e, class), anything); got != c.open {
+				t.Errorf("own catalog %v: rows for %v: %v", c.open, class, got)
+			}
+		}
+		for _, column := range c.e.Columns {
+			if got := g.Readable(column); got != (c.open && column.Name != "salary") {
+				t.Errorf("own catalog %v: column %s readable: %v", c.open, column.Name, got)
+			}
+		}
+		if err := g.After(c.e, nil, anything); (err == nil) != c.open {
+			t.Errorf("own catalog %v: After: %v", c.open, err)
+		}
+	}
+	if g.View(own) == g.View(other) || g.View(other) == "" {
+		t.Errorf("a Guard of another catalog shares the view %q", g.View(other))
+	}
+}
