@@ -7,7 +7,6 @@ import (
 	"github.com/google/uuid"
 	"github.com/nats-io/nats.go"
 
-	"github.com/octomesh/octomesh/pkg/bus/subject"
 	"github.com/octomesh/octomesh/pkg/fault"
 	"github.com/octomesh/octomesh/pkg/mesh"
 )
@@ -96,8 +95,7 @@ func incomingNative(h nats.Header, info, project string) (mesh.Header, time.Dura
 		case "x-project":
 			if project != "" && v != project {
 				return mesh.Header{}, 0, fault.New(fault.Forbidden,
-					"the subject names another project than X-Project; the subject of a call in a named project is %s",
-					subject.Calls("<project>"))
+					"the subject names another project than X-Project; the subject of a call in a named project is mostajs.<project>.<Entity>.<op>")
 			}
 		}
 	}
