@@ -34,6 +34,7 @@ type Exchange struct {
 	started               time.Time
 	server                *Server
 	known                 [headers]string
+	doubled               bool // headers that decide contradict each other
 	segments              [maxSegments]string
 	path                  []byte
 	Buf                   []byte // room for the handler to build a request in
@@ -86,7 +87,28 @@ func (x *Exchange) Method() string {
 }
 
 // Query returns a query parameter; "" if it is absent.
-func (x *Exchange) Query(name string) string { return text(x.Ctx.QueryArgs().Peek(name)) }
+func (x *Exchange) Query(name string) string {
+	if len(x.Ctx.URI().QueryString()) == 0 {
+		return ""
+	}
+	return text(x.Ctx.QueryArgs().Peek(name))
+}
+
+// NamedProject returns the project that the path, X-Project or ?project= names;
+// "" = none. Errors: INVALID_REQUEST when they disagree: what one reader of a
+// request takes for its project must be what every other takes for it.
+func (x *Exchange) NamedProject() (string, error) {
+	named := x.Project
+	for _, other := range [...]string{x.Header("X-Project"), x.Query("project")} {
+		if named != "" && other != "" && other != named {
+			return "", fault.New(fault.InvalidRequest, "path, X-Project and ?project= name different projects: name it once")
+		}
+		if named == "" {
+			named = other
+		}
+	}
+	return named, nil
+}
 
 // Body returns the request's body.
 func (x *Exchange) Body() []byte { return x.Ctx.Request.Body() }

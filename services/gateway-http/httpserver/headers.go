@@ -44,11 +44,27 @@ func slot(name string) int {
 	return -1
 }
 
-// readHeaders fills x.known. Of a header that comes twice the first one counts.
+// decides reports whether a header says who asks for what: then two that differ
+// are refused, since a proxy before us may have looked at the other one.
+func decides(slot int) bool {
+	switch slot {
+	case headerKey, headerAuthorization, headerProject, headerIdempotencyKey, headerIfMatch, headerMinPosition:
+		return true
+	}
+	return false
+}
+
+// readHeaders fills x.known, and x.doubled where headers contradict each other.
+// Of others that come twice the first one counts.
 func (x *Exchange) readHeaders() {
 	for k, v := range x.Ctx.Request.Header.All() {
-		if i := slot(text(k)); i >= 0 && x.known[i] == "" {
+		i := slot(text(k))
+		switch {
+		case i < 0:
+		case x.known[i] == "":
 			x.known[i] = text(v)
+		case decides(i) && x.known[i] != text(v):
+			x.doubled = true
 		}
 	}
 }

@@ -23,6 +23,9 @@ type Options struct {
 	// MaxBody is the largest request body in bytes. The default leaves room for
 	// what surrounds it in a NATS message of 8 MB.
 	MaxBody int
+	// MaxBodies bounds the memory for all bodies over 64 KiB at a time, in bytes;
+	// what does not fit is answered with OVERLOADED. Default: 32 of the largest.
+	MaxBodies int64
 	// MaxHeader is the largest request line and headers together, in bytes; the
 	// buffer of that size belongs to each connection.
 	MaxHeader int
@@ -48,6 +51,9 @@ func (o Options) withDefaults() Options {
 	if o.MaxBody == 0 {
 		o.MaxBody = 8<<20 - 64<<10
 	}
+	if o.MaxBodies == 0 {
+		o.MaxBodies = 32 * int64(o.MaxBody)
+	}
 	if o.MaxHeader == 0 {
 		o.MaxHeader = 8 << 10
 	}
@@ -71,6 +77,7 @@ type Server struct {
 	mu       sync.Mutex // orders streams.Add before Shutdown's Wait
 	closed   bool
 	pool     sync.Pool
+	bodies   budget
 }
 
 // New returns a Server that is not listening yet.
@@ -78,9 +85,12 @@ func New(mux *Mux, o Options) *Server {
 	s := &Server{o: o.withDefaults(), mux: mux, stopping: make(chan struct{})}
 	s.life, s.end = context.WithCancel(context.Background())
 	s.pool.New = func() any { return &Exchange{Buf: make([]byte, 0, 1024)} }
+	s.bodies.limit, s.bodies.body = s.o.MaxBodies, int64(s.o.MaxBody)
+	s.bodies.life = s.o.ReadTimeout + s.o.RequestTimeout
 	s.fast = &fasthttp.Server{
 		Handler:               s.Handle,
 		ErrorHandler:          s.malformed,
+		HeaderReceived:        s.bodies.take,
 		Logger:                silent{},
 		ReadBufferSize:        s.o.MaxHeader,
 		MaxRequestBodySize:    s.o.MaxBody,
@@ -132,6 +142,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 func (s *Server) Handle(ctx *fasthttp.RequestCtx) {
 	x := s.pool.Get().(*Exchange)
 	x.reset(s, ctx, time.Now())
+	defer s.bodies.give(&ctx.Request.Header)
 	defer func() {
 		if r := recover(); r != nil {
 			ctx.Response.Reset()
@@ -149,6 +160,10 @@ func (s *Server) route(x *Exchange) {
 	if ambiguous(&x.Ctx.Request.Header) {
 		x.Ctx.SetConnectionClose()
 		x.Fail(fault.New(fault.InvalidRequest, "send Content-Length or Transfer-Encoding, not both"))
+		return
+	}
+	if x.doubled {
+		x.Fail(fault.New(fault.InvalidRequest, "a header that says who asks for what was sent twice with different values"))
 		return
 	}
 	var err error
@@ -218,9 +233,12 @@ func (s *Server) malformed(ctx *fasthttp.RequestCtx, err error) {
 	x.reset(s, ctx, time.Now())
 	x.identify()
 	linger(ctx.Conn())
+	spent := s.bodies.give(&ctx.Request.Header)
 	var small *fasthttp.ErrSmallBuffer
 	var netErr net.Error
 	switch {
+	case spent && errors.Is(err, fasthttp.ErrBodyTooLarge):
+		x.Fail(fault.New(fault.Overloaded, "too many large bodies are arriving; send it again").After(time.Second))
 	case errors.Is(err, fasthttp.ErrBodyTooLarge):
 		x.Fail(fault.New(fault.PayloadTooLarge, "the body is over the limit of %d bytes; bulk loads go in parts", s.o.MaxBody))
 	case errors.As(err, &small):

@@ -53,11 +53,13 @@ func (o *OpenAPI) serve(x *httpserver.Exchange) {
 		x.NotAllowed("GET, HEAD, OPTIONS")
 		return
 	}
-	slug := door.DefaultProject
-	for _, s := range [...]string{x.Query("project"), x.Header("X-Project"), x.Project} {
-		if s != "" {
-			slug = s
-		}
+	slug, err := x.NamedProject()
+	if err != nil {
+		x.Fail(err)
+		return
+	}
+	if slug == "" {
+		slug = door.DefaultProject
 	}
 	p, err := o.door.Projects.Find(slug)
 	if err != nil {

@@ -4,7 +4,6 @@ import (
 	"sync"
 	"unsafe"
 
-	"github.com/octomesh/octomesh/pkg/fault"
 	"github.com/octomesh/octomesh/pkg/mesh"
 	"github.com/octomesh/octomesh/pkg/schema"
 	"github.com/octomesh/octomesh/services/gateway-http/door"
@@ -90,15 +89,9 @@ func (t *REST) serve(x *httpserver.Exchange) {
 // collection of that name. Two that disagree are refused.
 func (t *REST) resolve(x *httpserver.Exchange) (*door.Project, []string, error) {
 	segments := x.Segments[2:]
-	named := x.Header("X-Project")
-	if named == "" && len(x.Ctx.URI().QueryString()) > 0 {
-		named = x.Query("project")
-	}
-	if x.Project != "" {
-		if named != "" && named != x.Project {
-			return nil, nil, fault.New(fault.InvalidRequest, "the path names another project than X-Project")
-		}
-		named = x.Project
+	named, err := x.NamedProject()
+	if err != nil {
+		return nil, nil, err
 	}
 	if named != "" {
 		p, err := t.door.Projects.Find(named)

@@ -100,12 +100,15 @@ func (t *SSE) open(x *httpserver.Exchange) error {
 // subscription reads the parameters. A reconnecting browser repeats the URL, so
 // Last-Event-ID goes before ?position. Errors: INVALID_REQUEST.
 func (t *SSE) subscription(x *httpserver.Exchange) (event.Subscription, error) {
-	s := event.Subscription{Transport: Transport, Project: project(x)}
+	s := event.Subscription{Transport: Transport}
+	var err error
+	if s.Project, err = project(x); err != nil {
+		return s, err
+	}
 	from := x.Header("Last-Event-Id")
 	if from == "" {
 		from = x.Query("position")
 	}
-	var err error
 	if from != "" {
 		if s.From, err = mesh.ParsePosition(strings.Clone(from)); err != nil {
 			return s, err
@@ -125,13 +128,12 @@ func (t *SSE) subscription(x *httpserver.Exchange) (event.Subscription, error) {
 	return s, nil
 }
 
-func project(x *httpserver.Exchange) string {
-	for _, slug := range [...]string{x.Project, x.Header("X-Project"), x.Query("project")} {
-		if slug != "" {
-			return strings.Clone(slug)
-		}
+func project(x *httpserver.Exchange) (string, error) {
+	slug, err := x.NamedProject()
+	if slug == "" {
+		slug = door.DefaultProject
 	}
-	return door.DefaultProject
+	return strings.Clone(slug), err
 }
 
 // hello is the head of the response and the first events.

@@ -97,7 +97,11 @@ func (t *WS) serve(x *httpserver.Exchange) {
 }
 
 func (t *WS) open(x *httpserver.Exchange) error {
-	project := firstOf(x.Project, x.Header("X-Project"), x.Query("project"), door.DefaultProject)
+	project, err := x.NamedProject()
+	if err != nil {
+		return err
+	}
+	project = firstOf(project, door.DefaultProject)
 	if _, err := t.door.Projects.Find(project); err != nil {
 		return err
 	}
