@@ -52,7 +52,7 @@ func EncodeCursor(key []byte, c *Cursor) string {
 		switch v.Kind() {
 		case schema.KindNull:
 		case schema.KindBool:
-			b = append(b, flags(v.Bool()))
+			b = appendBool(b, v.Bool())
 		case schema.KindInt, schema.KindTime:
 			b = binary.BigEndian.AppendUint64(b, uint64(v.Int()))
 		case schema.KindFloat:
@@ -70,6 +70,13 @@ func EncodeCursor(key []byte, c *Cursor) string {
 
 func appendBytes(dst []byte, s string) []byte {
 	return append(binary.AppendUvarint(dst, uint64(len(s))), s...)
+}
+
+func appendBool(dst []byte, v bool) []byte {
+	if v {
+		return append(dst, 1)
+	}
+	return append(dst, 0)
 }
 
 func tag(key, b []byte) []byte {
@@ -118,30 +125,11 @@ func DecodeCursor(key []byte, text string, query [8]byte, principal string, orde
 
 func fits(values []schema.Value, order []Order) bool {
 	for i, v := range values {
-		if !v.IsNull() && v.Kind() != KindOf(order[i].Column) {
+		if !v.IsNull() && v.Kind() != order[i].Column.Type.Kind() {
 			return false
 		}
 	}
 	return true
-}
-
-// KindOf returns the kind of the column's values.
-func KindOf(c *schema.Column) schema.Kind {
-	switch c.Type {
-	case schema.Number, schema.Float:
-		return schema.KindFloat
-	case schema.Boolean:
-		return schema.KindBool
-	case schema.Date:
-		return schema.KindTime
-	case schema.JSON, schema.Array:
-		return schema.KindJSON
-	case schema.Integer:
-		return schema.KindInt
-	case schema.Decimal:
-		return schema.KindDecimal
-	}
-	return schema.KindText
 }
 
 // reader takes a cursor apart; short is set when there is less than it asks.

@@ -152,10 +152,6 @@ func TestEvalDoesNotAllocate(t *testing.T) {
 	if n := testing.AllocsPerRun(100, func() { Eval(e, r) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
-	shape := make([]byte, 0, 256)
-	if n := testing.AllocsPerRun(100, func() { shape = AppendShape(shape[:0], e) }); n != 0 {
-		t.Errorf("AppendShape: %v allocations", n)
-	}
 }
 
 func typical(t testing.TB) (Expr, schema.Row) {
@@ -177,15 +173,6 @@ func BenchmarkEval(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		Eval(e, r)
-	}
-}
-
-func BenchmarkAppendShape(b *testing.B) {
-	e, _ := typical(b)
-	var shape []byte
-	b.ReportAllocs()
-	for b.Loop() {
-		shape = AppendShape(shape[:0], e)
 	}
 }
 

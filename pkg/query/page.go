@@ -73,17 +73,6 @@ func ParseMembers(s Scope, sel, exclude *fastjson.Value) ([]schema.Member, error
 	return out, nil
 }
 
-// MemberColumns returns the stored columns among the members.
-func MemberColumns(members []schema.Member) []*schema.Column {
-	out := make([]*schema.Column, 0, len(members))
-	for _, m := range members {
-		if m.Column != nil {
-			out = append(out, m.Column)
-		}
-	}
-	return out
-}
-
 // names reads a list of member names; nil if there is none.
 func (s *Scope) names(v *fastjson.Value) (map[string]bool, *problem) {
 	var list []string

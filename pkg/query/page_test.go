@@ -1,7 +1,6 @@
 package query
 
 import (
-	"iter"
 	"strings"
 	"testing"
 
@@ -31,7 +30,7 @@ func TestParseSort(t *testing.T) {
 	}
 	for in, path := range map[string]string{
 		`5`: "sort", `[5]`: "sort[0]", `{"nope":1}`: "sort.nope", `{"name":2}`: "sort.name", `{"name":"up"}`: "sort.name",
-		`{"name":true}`: "sort.name", `"name,name"`: "sort.name", `"name,,age"`: `sort.""`, `"--age"`: "sort.-age",
+		`{"name":true}`: "sort.name", `"name,name"`: "sort.name", `"age; DROP TABLE x"`: `sort."age; DROP TABLE x"`, `"name,,age"`: `sort.""`, `"--age"`: "sort.-age",
 		`{"meta":1}`: "sort.meta", `{"tags":1}`: "sort.tags", `{"raw":1}`: "sort.raw", `{"team":1}`: "sort.team",
 		`{"secret2":1}`: "sort.secret2", `{"salary":1}`: "sort.salary",
 		`"name,bio,age,active,born,rank,price,score,oid"`: "sort.oid",
@@ -40,9 +39,6 @@ func TestParseSort(t *testing.T) {
 		if code, at, reason := refusal(t, err); code != fault.InvalidFilter || at != path {
 			t.Errorf("%s: %s at %s: %s", in, code, at, reason)
 		}
-	}
-	if _, err := ParseSortText(s, "age; DROP TABLE x"); fault.CodeOf(err) != fault.InvalidFilter {
-		t.Error(err)
 	}
 }
 
@@ -98,9 +94,9 @@ func TestParseMembers(t *testing.T) {
 		}
 	}
 	members, _ := ParseMembers(s, nil, nil)
-	for _, c := range MemberColumns(members) {
-		if c.Name == "salary" || c.Name == "secret2" {
-			t.Errorf("%s is shown", c.Name)
+	for _, m := range members {
+		if m.Name == "salary" || m.Name == "secret2" {
+			t.Errorf("%s is shown", m.Name)
 		}
 	}
 }
@@ -133,64 +129,3 @@ func TestParseSearch(t *testing.T) {
 	}
 }
 
-// args gives "a=1&b=2" as pairs.
-func args(text string) iter.Seq2[string, string] {
-	return func(yield func(string, string) bool) {
-		if text == "" {
-			return
-		}
-		for part := range strings.SplitSeq(text, "&") {
-			k, v, _ := strings.Cut(part, "=")
-			if !yield(k, v) {
-				return
-			}
-		}
-	}
-}
-
-func TestParseFriendly(t *testing.T) {
-	t.Parallel()
-	s := person(t)
-	for in, want := range map[string]string{
-		"":                                      `true`,
-		"sort=x&limit=5&q=a&cursor=b&project=c": `true`,
-		"name=Ada":                              `name="Ada"`,
-		"name=":                                 `name=""`,
-		"name=null":                             `name="null"`,
-		"age=36&active=true":                    `(age=36 and active=true)`,
-		"age[gte]=18&age[lt]=65":                `(age>=18 and age<65)`,
-		"age[ne]=1":                             `age!=1`,
-		"age[in]=1,2,2":                         `age in[1,2]`,
-		"age[nin]=1,2":                          `age not in[1,2]`,
-		"age[in]=":                              `false`,
-		"name[exists]=false":                    `name=null`,
-		"name[exists]=1":                        `name!=null`,
-		"limit[eq]=5":                           `limit=5`,
-		"name[regexFlags]=i&name[regex]=^a":     `name~"^a"i`,
-		"name[regex]=b&bio[regex]=c":            `(name~"b" and bio~"c")`,
-		"born[gt]=2026-01-31":                   `born>"2026-01-31T00:00:00.000Z"`,
-		"boss=p1":                               `boss="p1"`,
-		"tags=[\"a\"]":                          `tags=["a"]`,
-		"rank=9007199254740993":                 `rank=9007199254740993`,
-	} {
-		e, err := ParseFriendly(s, args(in))
-		if got := string(AppendText(nil, e)); err != nil || got != want {
-			t.Errorf("%s: %s, want %s (%v)", in, got, want, err)
-		}
-	}
-	for in, path := range map[string]string{
-		"nope=1": "nope", "salary=1": "salary", "secret2[exists]=true": `"secret2[exists]"`, "=1": `""`, "[eq]=1": `"[eq]"`,
-		"age=x": "age", "age=": "age", "age=1&age=2": "age", "age=1&age[eq]=2": `"age[eq]"`, "age[eq]=1&age=2": "age",
-		"age[gt]=1&age[gt]=2": `"age[gt]"`, "age[like]=1": `"age[like]"`, "age[gt=1": `"age[gt"`, "age[$gt]=1": `"age[$gt]"`,
-		"age[]=1": `"age[]"`, "age[in]=1,x": `"age[in]"[1]`, "name[exists]=maybe": `"name[exists]"`, "name[regexFlags]=i": "name[regexFlags]",
-		"name[regex]=(": "name[regex]", "age[regex]=1": "age[regex]", "name[regexFlags]=x&name[regex]=a": `"name[regexFlags]"`,
-		"meta[gt]=1": `"meta[gt]"`, "team=p1": "team", "Limit=5": "Limit", "name=\xff": "name", "name=\x00": "name",
-		"age[in]=" + strings.Repeat("1,", 1000): `"age[in]"`,
-	} {
-		e, err := ParseFriendly(s, args(in))
-		code, at, reason := refusal(t, err)
-		if code != fault.InvalidFilter || at != path || reason == "" {
-			t.Errorf("%.40s: %s at %s: %s (%s)", in, code, at, reason, AppendText(nil, e))
-		}
-	}
-}

@@ -126,28 +126,6 @@ func TestAfterIsWhatFollows(t *testing.T) {
 	})
 }
 
-// A filter that is put together from another one's shape and values is the
-// other one: a plan can be bound by them alone.
-func TestShapeAndValuesAreTheFilter(t *testing.T) {
-	t.Parallel()
-	texts := map[string]string{} // of each (entity, shape, values): the text
-	for seed := range uint64(60) {
-		c := querytest.Draw(seed, 20)
-		for _, q := range c.Queries {
-			if q.Select == nil {
-				continue
-			}
-			key := append([]byte(c.Source+q.Entity.Name), query.AppendShape(nil, q.Select.Where)...)
-			query.Values(q.Select.Where, func(v schema.Value) { key = append(v.AppendJSON(key), byte(v.Kind()), '\n') })
-			text := string(query.AppendText(nil, q.Select.Where))
-			if other, ok := texts[string(key)]; ok && other != text {
-				t.Fatalf("%s and %s have one shape and one set of values", text, other)
-			}
-			texts[string(key)] = text
-		}
-	}
-}
-
 func TestCursorTampering(t *testing.T) {
 	t.Parallel()
 	c := querytest.Draw(3, 30)

@@ -20,15 +20,6 @@ func ParseSort(s Scope, v *fastjson.Value) ([]Order, error) {
 	return s.total(p.order), nil
 }
 
-// ParseSortText is ParseSort for the text form alone, as URLs have it.
-func ParseSortText(s Scope, text string) ([]Order, error) {
-	p := sortParser{column: s.column}
-	if err := p.text(text); err != nil {
-		return nil, err.in("sort").fault()
-	}
-	return s.total(p.order), nil
-}
-
 // total ends an order with id, in the direction of the key before it: then one
 // walk along an index gives the order, forwards or backwards.
 func (s *Scope) total(order []Order) []Order {

@@ -173,35 +173,3 @@ func TestAggregateIsBounded(t *testing.T) {
 		}
 	}
 }
-
-func TestStagesShape(t *testing.T) {
-	t.Parallel()
-	s := person(t)
-	shape := func(text string) (string, string) {
-		a, err := ParseStages(s, value(t, text))
-		if err != nil {
-			t.Fatal(err)
-		}
-		values := ""
-		StagesValues(a, func(v schema.Value) { values += string(v.AppendJSON(nil)) + " " })
-		return string(AppendStagesShape(nil, a)), values
-	}
-	a, values := shape(`[{"$match":{"age":1}},{"$group":{"_by":"state","n":{"$sum":1}}},{"$match":{"n":{"$gt":2}}},{"$sort":{"n":1}},{"$skip":3},{"$limit":4}]`)
-	b, _ := shape(`[{"$match":{"age":9}},{"$group":{"_by":"state","n":{"$sum":1}}},{"$match":{"n":{"$gt":8}}},{"$sort":{"n":1}},{"$skip":7},{"$limit":6}]`)
-	if a != b || values != "1 2 3 4 " {
-		t.Errorf("values %s", values)
-	}
-	seen := map[string]string{}
-	for _, text := range []string{
-		`[{"$count":"n"}]`, `[{"$count":"m"}]`, `[{"$limit":1}]`, `[{"$skip":1}]`, `[{"$sort":{"age":1}}]`, `[{"$sort":{"age":-1}}]`,
-		`[{"$project":["age"]}]`, `[{"$project":["name"]}]`, `[{"$group":{"_by":"age"}}]`, `[{"$group":{"_by":"name"}}]`,
-		`[{"$group":{"_by":null,"n":{"$sum":1}}}]`, `[{"$group":{"_by":null,"n":{"$sum":2}}}]`, `[{"$group":{"_by":null,"m":{"$sum":1}}}]`,
-		`[{"$group":{"_by":null,"n":{"$sum":"age"}}}]`, `[{"$group":{"_by":null,"n":{"$avg":"age"}}}]`, `[{"$match":{"age":1}}]`,
-	} {
-		got, _ := shape(text)
-		if other, ok := seen[got]; ok {
-			t.Errorf("%s and %s have one shape", text, other)
-		}
-		seen[got] = text
-	}
-}

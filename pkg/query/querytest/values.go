@@ -5,7 +5,6 @@ import (
 	"sort"
 	"strings"
 
-	"github.com/octomesh/octomesh/pkg/query"
 	"github.com/octomesh/octomesh/pkg/schema"
 )
 
@@ -85,7 +84,7 @@ func (g *generator) operand(c *schema.Column, rows []schema.Row) schema.Value {
 
 // fallback is values for columns that have no pool of their own.
 func fallback(c *schema.Column) []schema.Value {
-	switch query.KindOf(c) {
+	switch c.Type.Kind() {
 	case schema.KindInt:
 		return []schema.Value{schema.IntOf(2)}
 	case schema.KindTime:

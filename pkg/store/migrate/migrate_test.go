@@ -18,7 +18,7 @@ func engine() migrate.Engine {
 		Name: "two", QuoteOpen: '[', QuoteClose: ']',
 		ColumnType: func(c *schema.Column, key bool) string {
 			switch {
-			case sqlgen.KindOf(c.Type) == schema.KindInt:
+			case c.Type.Kind() == schema.KindInt:
 				return "NUM"
 			case key:
 				return "KEY"

@@ -294,7 +294,7 @@ func (b *Builder) accumulator(acc query.Accumulator, out *schema.Column) {
 	if b.d.Aggregate != nil && b.d.Aggregate(b, acc.Op, acc.Column, operand) {
 		return
 	}
-	float := KindOf(out.Type) == schema.KindFloat && KindOf(acc.Column.Type) == schema.KindInt
+	float := out.Type.Kind() == schema.KindFloat && acc.Column.Type.Kind() == schema.KindInt
 	switch acc.Op {
 	case query.Sum:
 		b.Write("COALESCE(SUM(")

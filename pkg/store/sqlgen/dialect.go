@@ -142,22 +142,3 @@ func (d *Dialect) AppendLiteral(dst []byte, text string) []byte {
 	}
 	return append(dst, '\'')
 }
-
-// KindOf is the kind of the values of a type.
-func KindOf(t schema.Type) schema.Kind {
-	switch t {
-	case schema.Boolean:
-		return schema.KindBool
-	case schema.Integer:
-		return schema.KindInt
-	case schema.Number, schema.Float:
-		return schema.KindFloat
-	case schema.Decimal:
-		return schema.KindDecimal
-	case schema.Date:
-		return schema.KindTime
-	case schema.JSON, schema.Array:
-		return schema.KindJSON
-	}
-	return schema.KindText
-}

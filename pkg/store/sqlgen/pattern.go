@@ -26,7 +26,7 @@ func RE2(p *query.Pattern) (expr string, lower bool) {
 		case query.AtomLiteral:
 			text := a.Text
 			if p.Fold {
-				text = fold(text)
+				text = query.Fold(text)
 			}
 			b.WriteString(regexp.QuoteMeta(text))
 		case query.AtomAny:

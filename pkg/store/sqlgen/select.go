@@ -37,7 +37,7 @@ func (g *Generator) run(a *Args, e *schema.Entity, columns []*schema.Column, poi
 	p := &Plan{SQL: string(b.sql), Columns: columns, Params: b.n, Point: point, entity: e}
 	p.Kinds = make([]schema.Kind, len(columns))
 	for i, c := range columns {
-		p.Kinds[i] = KindOf(c.Type)
+		p.Kinds[i] = c.Type.Kind()
 	}
 	return g.cache.put(a.key, p)
 }

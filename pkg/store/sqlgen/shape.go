@@ -2,8 +2,6 @@ package sqlgen
 
 import (
 	"encoding/binary"
-	"strings"
-	"unicode"
 	"unsafe"
 
 	"github.com/octomesh/octomesh/pkg/query"
@@ -12,8 +10,7 @@ import (
 
 // The key of a compiled statement tells everything that its text depends on and
 // no value: entity, columns, operators, which values are null, padded lengths
-// of lists, forms of patterns. It is wider than query.AppendShape, since the
-// form of a text test is this package's own affair.
+// of lists, forms of patterns.
 
 // appendEntity names an entity by its identity: a Catalog's entities never
 // change, and a Plan keeps its entity alive, so that no other can come to lie at
@@ -103,6 +100,3 @@ func appendList(dst []byte, e *schema.Entity, members []query.Expr) []byte {
 	}
 	return dst
 }
-
-// fold lower-cases by code point (Unicode simple lower case).
-func fold(s string) string { return strings.Map(unicode.ToLower, s) }

@@ -342,7 +342,7 @@ func classify(p *query.Pattern) form {
 	case s == "" && !(p.AtStart && p.AtEnd):
 		return form{kind: formAny}
 	case p.Fold && s != "" && !p.AtStart && !p.AtEnd:
-		return form{byte(MatchFold), fold(s)}
+		return form{byte(MatchFold), query.Fold(s)}
 	case p.Fold && s != "":
 		return form{kind: byte(MatchRegex)}
 	case p.AtStart && p.AtEnd:

@@ -38,7 +38,7 @@ func Dialect() *sqlgen.Dialect {
 }
 
 func columnType(c *schema.Column, _ bool) string {
-	switch sqlgen.KindOf(c.Type) {
+	switch c.Type.Kind() {
 	case schema.KindBool, schema.KindInt:
 		return "INTEGER"
 	case schema.KindFloat:
@@ -108,7 +108,7 @@ func aggregate(b *sqlgen.Builder, op query.AccumulatorOp, c *schema.Column, oper
 	if op != query.Sum && op != query.Avg {
 		return false
 	}
-	switch kind := sqlgen.KindOf(c.Type); {
+	switch kind := c.Type.Kind(); {
 	case kind == schema.KindDecimal && op == query.Sum:
 		call(b, sumFunction, operand)
 	case kind == schema.KindDecimal || kind == schema.KindInt && op == query.Avg:

@@ -7,7 +7,6 @@ import (
 
 	"github.com/octomesh/octomesh/pkg/schema"
 	"github.com/octomesh/octomesh/pkg/store/migrate"
-	"github.com/octomesh/octomesh/pkg/store/sqlgen"
 )
 
 // introspect reads the tables of the file with their columns and indexes.
@@ -191,7 +190,7 @@ func fits(want, have migrate.Column) bool {
 	if want.Type == 0 { // a system column
 		return a == affinity(want.Declared)
 	}
-	switch sqlgen.KindOf(want.Type) {
+	switch want.Type.Kind() {
 	case schema.KindBool, schema.KindInt:
 		return a == "INTEGER" || a == "NUMERIC"
 	case schema.KindFloat:
