@@ -128,4 +128,3 @@ func TestParseSearch(t *testing.T) {
 		t.Errorf("nothing to search in: %v, %v", e, err)
 	}
 }
-

@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"sort"
-	"strings"
 
 	"github.com/octomesh/octomesh/pkg/fault"
 	"github.com/octomesh/octomesh/pkg/strictjson"
@@ -69,21 +68,6 @@ func escapeGlob(path string) string {
 		b = append(b, path[i])
 	}
 	return string(b)
-}
-
-// ValidToken reports whether s can be a project's name: [A-Za-z0-9_-]{1,64}, as
-// a subject's token, and no reserved word, however it is written: projects stand
-// in the first segment of a path, beside those words.
-func ValidToken(s string) bool {
-	if s == "" || len(s) > 64 || Reserved(strings.ToLower(s)) {
-		return false
-	}
-	for i := 0; i < len(s); i++ {
-		if !isLetter(s[i]) && s[i]-'0' > 9 && s[i] != '_' && s[i] != '-' {
-			return false
-		}
-	}
-	return true
 }
 
 // ParseProjects reads a projects-tree.json: an object of projects, keyed by

@@ -26,10 +26,26 @@ var reserved = map[string]bool{
 	"auth": true, "logo": true, "docs": true, "static": true, "assets": true, "openapi": true, "projects": true,
 }
 
-// Reserved reports whether a word can be no name of an entity or a project: the
-// words of subjects and paths, and all that begins with an underscore. The
-// comparison is exact, as it is in subjects and paths: "Event" is free.
+// Reserved reports whether a word can be no name of an entity: the words of
+// subjects and paths, and all that begins with an underscore. The comparison is
+// exact, as it is in subjects and paths: "Event" is free. ValidProject asks for
+// projects.
 func Reserved(word string) bool { return strings.HasPrefix(word, "_") || reserved[word] }
+
+// ValidProject reports whether s can be a project's name: [A-Za-z0-9_-]{1,64}, as
+// a subject's token, and no reserved word, however it is written: projects stand
+// in the first segment of a path, beside those words.
+func ValidProject(s string) bool {
+	if s == "" || len(s) > 64 || Reserved(strings.ToLower(s)) {
+		return false
+	}
+	for i := 0; i < len(s); i++ {
+		if !isLetter(s[i]) && s[i]-'0' > 9 && s[i] != '_' && s[i] != '-' {
+			return false
+		}
+	}
+	return true
+}
 
 // reservedIDs are the words that stand where an id does in a path.
 var reservedIDs = map[string]bool{

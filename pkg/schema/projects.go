@@ -33,7 +33,7 @@ func readProjects(v *fastjson.Value, dir string) ([]Project, error) {
 	p := new(parser)
 	var list []Project
 	p.object("$", v, func(name, at string, v *fastjson.Value) bool {
-		if !ValidToken(name) {
+		if !ValidProject(name) {
 			p.no(at, "a project's name has 1 to 64 of the characters A-Z a-z 0-9 _ -, does not begin with _ and is no reserved word")
 			return true
 		}

@@ -144,16 +144,16 @@ func TestVersion(t *testing.T) {
 func TestReserved(t *testing.T) {
 	t.Parallel()
 	for _, s := range []string{"events", "live", "stream", "discover", "_project", "graphql", "api", "health"} {
-		if !schema.Reserved(s) || schema.ValidToken(s) {
+		if !schema.Reserved(s) || schema.ValidProject(s) {
 			t.Errorf("%s must be reserved", s)
 		}
 	}
 	for _, s := range []string{"a.b", "a*", ">", "", "a b", strings.Repeat("a", 65), "é", "a\n", "Events", "API"} {
-		if schema.ValidToken(s) {
-			t.Errorf("%q must be no token", s)
+		if schema.ValidProject(s) {
+			t.Errorf("%q must be no project's name", s)
 		}
 	}
-	if schema.Reserved("Event") || !schema.ValidToken("my-shop_2") {
+	if schema.Reserved("Event") || !schema.ValidProject("my-shop_2") {
 		t.Error("ordinary names are free")
 	}
 }

@@ -62,24 +62,8 @@ func ValidToken(s string) bool {
 	return true
 }
 
-// Reserved reports whether no project and no entity may have this name: the
-// words of the subject language, names that begin with an underscore, and the
-// first words of HTTP paths. Letter case does not matter, because HTTP paths
-// are matched without regard to it in places.
-func Reserved(name string) bool {
-	if name == "" || name[0] == '_' || taken(name) {
-		return true
-	}
-	switch strings.ToLower(name) {
-	case "events", "live", "stream", "discover",
-		"api", "mcp", "graphql", "ws", "rpc", "trpc", "odata", "arrow", "nats", "sse", "webtransport",
-		"health", "livez", "readyz", "metrics", "try", "v1", "admin", "console", "auth", "openapi", "docs", "logo":
-		return true
-	}
-	return false
-}
-
-// taken reports the words that would make a subject mean something else.
+// taken reports the words that would make a subject mean something else. What
+// names projects and entities may have is wider and stands in schema.
 func taken(s string) bool {
 	return s == "events" || s == "live" || s == "stream" || s == "discover"
 }

@@ -15,7 +15,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/octomesh/octomesh/pkg/bus/subject"
 	"github.com/octomesh/octomesh/pkg/fault"
 	"github.com/octomesh/octomesh/pkg/schema"
 	"github.com/octomesh/octomesh/services/auth/system"
@@ -242,7 +241,7 @@ func checkSlug(slug string, main *schema.Catalog) error {
 	if slug == Default {
 		return nil
 	}
-	if !schema.ValidToken(slug) || !subject.ValidToken(slug) || subject.Reserved(slug) {
+	if !schema.ValidProject(slug) {
 		return fault.New(fault.ValidationError, "%q cannot be a project's name: 1 to 64 letters, digits, - and _, not beginning with _, and no reserved word", slug)
 	}
 	if main == nil {

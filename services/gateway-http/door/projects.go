@@ -124,7 +124,7 @@ func (q *Project) EntityName(name string) (string, error) {
 	if e := q.Catalog.Entity(name); e != nil {
 		return e.Name, nil
 	}
-	if !subject.ValidToken(name) || subject.Reserved(name) {
+	if !subject.ValidToken(name) || schema.Reserved(name) {
 		return "", fault.New(fault.UnknownEntity, "there is no such entity")
 	}
 	return name, nil
