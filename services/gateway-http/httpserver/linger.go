@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -14,17 +15,65 @@ import (
 const (
 	lingerTime  = time.Second
 	lingerBytes = 16 << 20
+	silenceTime = 250 * time.Millisecond
 )
 
 // lingering wraps a listener so that connections can close with patience.
-type lingering struct{ net.Listener }
+type lingering struct {
+	net.Listener
+	silent *silentConns
+}
 
 func (l lingering) Accept() (net.Conn, error) {
 	c, err := l.Listener.Accept()
 	if err != nil {
 		return nil, err
 	}
-	return &patient{Conn: c}, nil
+	p := &patient{Conn: c, of: l.silent}
+	l.silent.add(p)
+	return p, nil
+}
+
+// silentConns are the connections that have not sent a byte yet. fasthttp counts
+// them as busy, and a stop would wait for them until it runs out of patience;
+// clients make such connections ahead of need.
+type silentConns struct {
+	mu  sync.Mutex
+	set map[*patient]struct{}
+}
+
+func (s *silentConns) add(p *patient) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.set == nil {
+		s.set = map[*patient]struct{}{}
+	}
+	s.set[p] = struct{}{}
+}
+
+func (s *silentConns) remove(p *patient) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.set, p)
+}
+
+// closeUntil closes them every now and then until done is closed; what was
+// accepted last has a moment to speak.
+func (s *silentConns) closeUntil(done <-chan struct{}) {
+	tick := time.NewTicker(silenceTime)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-done:
+			return
+		}
+		s.mu.Lock()
+		for p := range s.set {
+			_ = p.Conn.Close() // nobody waits for an answer on it
+		}
+		s.mu.Unlock()
+	}
 }
 
 // patient is a connection that, once marked, is closed in steps: our side ends,
@@ -33,8 +82,24 @@ func (l lingering) Accept() (net.Conn, error) {
 // client lose the reply.
 type patient struct {
 	net.Conn
-	linger   atomic.Bool
 	detached atomic.Pointer[Detached]
+	of       *silentConns
+	spoke    atomic.Bool
+	linger   atomic.Bool
+}
+
+func (p *patient) Read(b []byte) (int, error) {
+	n, err := p.Conn.Read(b)
+	if !p.spoke.Load() {
+		p.speak()
+	}
+	return n, err
+}
+
+func (p *patient) speak() {
+	if !p.spoke.Swap(true) {
+		p.of.remove(p)
+	}
 }
 
 func linger(c net.Conn) {
@@ -47,6 +112,7 @@ func (p *patient) Close() error {
 	if d := p.detached.Load(); d != nil {
 		d.abandon()
 	}
+	p.speak()
 	if !p.linger.Swap(false) {
 		return p.Conn.Close()
 	}

@@ -78,6 +78,7 @@ type Server struct {
 	closed   bool
 	pool     sync.Pool
 	bodies   budget
+	silent   silentConns
 }
 
 // New returns a Server that is not listening yet.
@@ -112,7 +113,7 @@ func New(mux *Mux, o Options) *Server {
 
 // Serve accepts connections until Shutdown.
 func (s *Server) Serve(ln net.Listener) error {
-	return s.fast.Serve(lingering{ln})
+	return s.fast.Serve(lingering{ln, &s.silent})
 }
 
 // Stop asks open streams to say goodbye and end.
@@ -125,7 +126,10 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	s.closed = true
 	s.mu.Unlock()
 	s.Stop()
+	over := make(chan struct{})
+	go s.silent.closeUntil(over)
 	err := s.fast.ShutdownWithContext(ctx)
+	close(over)
 	done := make(chan struct{})
 	go func() { s.streams.Wait(); close(done) }()
 	select {
