@@ -26,7 +26,7 @@ type Config struct {
 	Strategy string `name:"db-schema-strategy" help:"What happens to the tables of the default project: validate, update, create, create-drop or none." env:"DB_SCHEMA_STRATEGY" default:"update" enum:"validate,update,create,create-drop,none"`
 	Schemas  string `name:"schemas" help:"Entities of the default project: a file or a directory (default: schemas.json if it is there, else the demo)." env:"SCHEMAS_PATH"`
 	Tree     string `name:"projects" help:"File with further projects (default: projects-tree.json, if it is there)." env:"OCTOMESH_PROJECTS"`
-	Replicas int    `name:"replicas" help:"Copies of the shared buckets: 3 on three NATS nodes or more." env:"OCTOMESH_REPLICAS" default:"1"`
+	Replicas int    `name:"replicas" help:"Copies of the shared buckets and of the stream of events: 3 on three NATS nodes or more." env:"OCTOMESH_REPLICAS" default:"1"`
 }
 
 // Deps are what the auth service works with.

@@ -18,7 +18,8 @@ type Process struct {
 	SystemSeed  string `name:"nats-system-seed" help:"nkey seed of the role system (default: <data-dir>/nats/system.nk)." env:"OCTOMESH_NATS_SYSTEM_SEED" secret:""`
 	IssuerSeed  string `name:"issuer-seed" help:"Account nkey seed that signs tokens (default: <data-dir>/nats/issuer.nk)." env:"OCTOMESH_ISSUER_SEED" secret:""`
 	CurveSeed   string `name:"curve-seed" help:"Curve nkey seed of the auth callout (default: <data-dir>/nats/xkey.nk)." env:"OCTOMESH_CURVE_SEED" secret:""`
-	MetricsAddr string `name:"metrics-addr" help:"Where /metrics is served; off for none." env:"OCTOMESH_METRICS_ADDR" default:"127.0.0.1:9464"`
+	MetricsAddr string `name:"metrics-addr" help:"Where /metrics, /livez and /readyz are served; off for none." env:"OCTOMESH_METRICS_ADDR" default:"127.0.0.1:9464"`
+	LogLevel    string `name:"log-level" help:"debug, info, warn or error." env:"OCTOMESH_LOG_LEVEL" enum:"debug,info,warn,error" default:"info"`
 }
 
 // Service returns the service that the settings describe.

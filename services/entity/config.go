@@ -21,7 +21,10 @@ import (
 type Config struct {
 	// DataDir is the folder of SQLite files; a main sets it from the setting that
 	// all services of a process share.
-	DataDir    string        `kong:"-"`
+	DataDir string `kong:"-"`
+	// Replicas is how many copies the stream of events has when it is made: 3 on
+	// three NATS nodes or more. A main sets it from the shared setting, too.
+	Replicas   int           `kong:"-"`
 	SQLiteSync string        `name:"sqlite-sync" env:"OCTOMESH_SQLITE_SYNC" enum:"full,normal" default:"full" help:"What a commit survives: full = a loss of power, normal = the death of the process."`
 	Retention  time.Duration `name:"change-retention" env:"OCTOMESH_CHANGE_RETENTION" default:"24h" help:"How long change logs are kept: how far back a subscriber can resume and an idempotency key is known."`
 	CursorKey  string        `name:"cursor-key" env:"OCTOMESH_CURSOR_KEY" secret:"" help:"64 hex digits that sign cursors; the same for all workers of a project. Default: made once and kept in the data folder."`
@@ -66,7 +69,20 @@ func (c *Config) cursorKey() ([]byte, error) {
 	if err := os.MkdirAll(c.DataDir, 0o750); err != nil {
 		return nil, fmt.Errorf("the data folder cannot be made: %w", err)
 	}
-	if err := os.WriteFile(path, key, 0o600); err != nil {
+	// Workers that start together in one folder make one key: the first to link
+	// its own wins, whole and with its mode.
+	own := path + "." + telemetry.NewRequestID()
+	defer func() { _ = os.Remove(own) }() // linked or not, the name goes
+	if err := os.WriteFile(own, key, 0o600); err != nil {
+		return nil, fmt.Errorf("the key that signs cursors cannot be kept: %w", err)
+	}
+	err = os.Link(own, path)
+	if errors.Is(err, fs.ErrExist) {
+		if key, err = os.ReadFile(path); err == nil && len(key) != 32 {
+			err = fmt.Errorf("%s has not 32 bytes; remove it to have a new one made", path)
+		}
+	}
+	if err != nil {
 		return nil, fmt.Errorf("the key that signs cursors cannot be kept: %w", err)
 	}
 	return key, nil

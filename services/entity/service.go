@@ -104,7 +104,8 @@ func (s *Service) Run(ctx context.Context) error {
 	}
 	s.set = projects.New(projects.Options{
 		DataDir: s.config.DataDir, SQLiteSync: s.config.SQLiteSync, CursorKey: s.cursorKey, Retention: s.config.Retention,
-		Owner: owner(), Host: host, Relay: publisher, Caller: s.caller, Log: s.log, Metrics: s.metrics,
+		Replicas: s.config.Replicas,
+		Owner:    owner(), Host: host, Relay: publisher, Caller: s.caller, Log: s.log, Metrics: s.metrics,
 		Bell: func(slug string) { _ = client.Conn().Publish(subject.Bell(slug), nil) }, // a lost one costs a tick
 		Ask:  func(ctx context.Context) ([]projects.Definition, error) { return definitions(ctx, client) },
 	})

@@ -17,7 +17,8 @@ type Process struct {
 	NATS        string `name:"nats-url" help:"NATS servers, separated by commas." env:"OCTOMESH_NATS_URL" default:"nats://127.0.0.1:4222"`
 	Seed        string `name:"nats-seed" help:"nkey seed of the role gateway (default: <data-dir>/nats/gateway.nk)." env:"OCTOMESH_NATS_SEED" secret:""`
 	DataDir     string `name:"data-dir" help:"Folder with the nkeys." env:"OCTOMESH_DATA_DIR" default:"./data"`
-	MetricsAddr string `name:"metrics-addr" help:"Where /metrics is served; off for none." env:"OCTOMESH_METRICS_ADDR" default:"127.0.0.1:9464"`
+	MetricsAddr string `name:"metrics-addr" help:"Where /metrics, /livez and /readyz are served; off for none." env:"OCTOMESH_METRICS_ADDR" default:"127.0.0.1:9464"`
+	LogLevel    string `name:"log-level" help:"debug, info, warn or error." env:"OCTOMESH_LOG_LEVEL" enum:"debug,info,warn,error" default:"info"`
 }
 
 // Service returns the gateway that the settings describe.

@@ -30,7 +30,7 @@ type serveCommand struct {
 	NATSURL     string `name:"nats-url" help:"Use this NATS server instead of the one inside." env:"OCTOMESH_NATS_URL"`
 	NATSHost    string `name:"nats-host" help:"Address on which the NATS server inside listens." env:"MOSTA_NET_NATS_HOST" default:"127.0.0.1"`
 	NATSPort    int    `name:"nats-port" help:"Its port; 0 takes a free one." env:"MOSTA_NET_NATS_PORT" default:"4222"`
-	MetricsAddr string `help:"Address of /metrics; empty for none." env:"OCTOMESH_METRICS_ADDR" default:"127.0.0.1:9464"`
+	MetricsAddr string `help:"Where /metrics, /livez and /readyz are served; off for none." env:"OCTOMESH_METRICS_ADDR" default:"127.0.0.1:9464"`
 	LogLevel    string `help:"debug, info, warn or error." env:"OCTOMESH_LOG_LEVEL" enum:"debug,info,warn,error" default:"info"`
 	Example     string `help:"Start with the entities and records of an example: shop." enum:"shop," default:""`
 
@@ -119,7 +119,7 @@ func (c *serveCommand) join(ring *keyring.Ring, log *slog.Logger) (*meshServer, 
 
 // services makes the services in the order in which they start.
 func (c *serveCommand) services(e *env, m *meshServer, log *slog.Logger, metrics *telemetry.Metrics) ([]service.Service, *gateway.Service, error) {
-	c.Auth.DataDir, c.Entity.DataDir = c.DataDir, c.DataDir
+	c.Auth.DataDir, c.Entity.DataDir, c.Entity.Replicas = c.DataDir, c.DataDir, c.Auth.Replicas
 	a, err := auth.New(c.Auth, auth.Deps{
 		Dialer: m.role(bus.RoleAuth), System: m.role(bus.RoleSystem), Log: log.With("service", "auth"), Metrics: metrics.For("auth"),
 		FirstKey: func(key, path string) {

@@ -73,7 +73,7 @@ func start(ctx context.Context, o *Options, d *Definition) (*Project, error) {
 	}
 	p := &Project{ID: d.ID, Slug: d.Slug, Dialect: d.Dialect, version: cat.Version, changed: make(chan struct{})}
 	exclusive := conn.Capabilities().Exclusive
-	ro := relay.Options{Project: d.Slug, Log: conn, Conn: o.Relay, Logger: o.Log, Metrics: o.Metrics}
+	ro := relay.Options{Project: d.Slug, Log: conn, Conn: o.Relay, Logger: o.Log, Metrics: o.Metrics, Replicas: o.Replicas}
 	if !exclusive {
 		ro.Owner = o.Owner
 	}

@@ -28,6 +28,7 @@ type Options struct {
 	SQLiteSync string
 	CursorKey  []byte
 	Retention  time.Duration // of change logs; 0 = 24 h
+	Replicas   int           // of the stream of events; 0 = 1
 	Owner      string        // names this process in leases
 	Host       Host
 	Relay      *relay.Conn

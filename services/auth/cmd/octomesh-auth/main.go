@@ -28,7 +28,7 @@ func run(ctx context.Context, args []string) error {
 	if _, err := config.Parse("octomesh-auth", &c, args); err != nil {
 		return err
 	}
-	log, metrics := telemetry.New("auth", telemetry.Options{})
+	log, metrics := telemetry.New("auth", telemetry.Options{Level: c.LogLevel})
 	s, err := c.Service(log, metrics)
 	if err != nil {
 		return err

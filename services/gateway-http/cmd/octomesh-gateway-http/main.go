@@ -28,7 +28,7 @@ func run(ctx context.Context, args []string) error {
 	if _, err := config.Parse("octomesh-gateway-http", &p, args); err != nil {
 		return err
 	}
-	log, metrics := telemetry.New("gateway-http", telemetry.Options{})
+	log, metrics := telemetry.New("gateway-http", telemetry.Options{Level: p.LogLevel})
 	s, err := p.Service(log, metrics)
 	if err != nil {
 		return err

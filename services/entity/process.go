@@ -1,0 +1,30 @@
+package entity
+
+import (
+	"log/slog"
+
+	"github.com/octomesh/octomesh/pkg/bus"
+	"github.com/octomesh/octomesh/pkg/telemetry"
+)
+
+// Process is the settings of the worker as a process of its own.
+type Process struct {
+	Config
+	Data        string `name:"data-dir" help:"Folder of SQLite files." env:"OCTOMESH_DATA_DIR" default:"./data"`
+	NATS        string `name:"nats-url" help:"NATS servers, separated by commas." env:"OCTOMESH_NATS_URL" default:"nats://127.0.0.1:4222"`
+	Seed        string `name:"nats-seed" help:"nkey seed of the role entity." env:"OCTOMESH_NATS_SEED" secret:""`
+	RelaySeed   string `name:"nats-relay-seed" help:"nkey seed of the role relay." env:"OCTOMESH_NATS_RELAY_SEED" secret:""`
+	MetricsAddr string `name:"metrics-addr" help:"Where /metrics, /livez and /readyz are served; off for none." env:"OCTOMESH_METRICS_ADDR" default:"127.0.0.1:9464"`
+	Copies      int    `name:"replicas" help:"Copies of the shared buckets and of the stream of events: 3 on three NATS nodes or more." env:"OCTOMESH_REPLICAS" default:"1"`
+	LogLevel    string `name:"log-level" help:"debug, info, warn or error." env:"OCTOMESH_LOG_LEVEL" enum:"debug,info,warn,error" default:"info"`
+}
+
+// Service returns the worker that the settings describe.
+func (p *Process) Service(log *slog.Logger, metrics *telemetry.Metrics) (*Service, error) {
+	p.DataDir, p.Replicas = p.Data, p.Copies
+	return New(p.Config, Deps{
+		Dialer: bus.URL{Addr: p.NATS, Service: "entity", Role: bus.RoleEntity, Seed: p.Seed},
+		Relay:  bus.URL{Addr: p.NATS, Service: "entity", Role: bus.RoleRelay, Seed: p.RelaySeed},
+		Log:    log, Metrics: metrics,
+	})
+}
