@@ -28,6 +28,7 @@ type apart struct {
 	compose compose
 	image   map[string]string
 	port    string // of NATS
+	nats    *process
 	extra   map[string]map[string]string
 	Key     string
 }
@@ -70,6 +71,11 @@ func newApart(t testing.TB, schemas string) *apart {
 	}
 	a.write("nats.conf", strings.Replace(string(conf), `"0.0.0.0:4222"`, `"127.0.0.1:`+a.port+`"`, 1))
 	a.write("examples/shop/schemas.json", schemas)
+	t.Cleanup(func() { // after all that stand on it
+		if a.nats != nil && a.nats.cmd != nil {
+			a.nats.stop()
+		}
+	})
 	return a
 }
 
@@ -99,16 +105,15 @@ func freePort(t testing.TB) string {
 
 // process is one service, and what is needed to start it again.
 type process struct {
-	a        *apart
-	name     string
-	args     []string
-	env      []string
-	cmd      *exec.Cmd
-	log      *tail
-	done     chan struct{}
-	HTTP     string // of a gateway
-	probes   string // of /readyz; "" for NATS
-	stopping bool
+	a      *apart
+	name   string
+	args   []string
+	env    []string
+	cmd    *exec.Cmd
+	log    *tail
+	done   chan struct{}
+	HTTP   string // of a gateway
+	probes string // of /readyz; "" for NATS
 }
 
 // start starts one more container of a service and does not wait.
@@ -163,11 +168,14 @@ func (a *apart) start(service string) *process {
 	}
 	p.args = append([]string{filepath.Join(bin, program[0])}, program[1:]...)
 	p.again()
+	if service == "nats" {
+		a.nats = p
+	}
 	a.t.Cleanup(func() {
 		if a.t.Failed() {
 			a.t.Logf("%s said:\n%s", p.name, p.log)
 		}
-		if p.cmd != nil {
+		if p.cmd != nil && p != a.nats {
 			p.stop()
 		}
 	})
@@ -231,22 +239,10 @@ func (p *process) ready() *process {
 	return p
 }
 
-// missing asks /readyz once and returns what it says is missing.
-func (p *process) missing() string {
-	resp, err := http.Get(p.probes + "/readyz")
-	if err != nil {
-		return err.Error()
-	}
-	defer resp.Body.Close()
-	var body struct{ Error struct{ Message string } }
-	_ = json.NewDecoder(resp.Body).Decode(&body)
-	return body.Error.Message
-}
-
 // house is a running installation with one of each.
 type house struct {
 	*apart
-	nats, auth, entity, gateway *process
+	auth, entity, gateway *process
 }
 
 // up starts one of each, in an order in which nothing finds what it needs, and
@@ -255,7 +251,7 @@ func (a *apart) up() *house {
 	a.t.Helper()
 	h := &house{apart: a}
 	h.gateway, h.entity, h.auth = a.start("gateway"), a.start("entity"), a.start("auth")
-	h.nats = a.start("nats")
+	a.start("nats")
 	h.auth.ready()
 	h.entity.ready()
 	h.gateway.ready()

@@ -22,6 +22,7 @@ const (
 type requesters struct {
 	t      testing.TB
 	c      *client.Client
+	tag    string // of its records
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 	all    []*requester
@@ -45,14 +46,11 @@ type requester struct {
 func request(t testing.TB, c *client.Client) *requesters {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	r := &requesters{t: t, c: c, cancel: cancel}
+	r := &requesters{t: t, c: c, cancel: cancel, tag: fmt.Sprint(time.Now().UnixNano())}
 	for i := range requesterCount {
 		one := &requester{n: i, account: fmt.Sprintf("r%02d", i)}
-		if _, err := client.Upsert[account](t.Context(), c, "Account", client.Filter{"id": one.account}, account{Owner: "r"}); err != nil {
-			t.Fatal(err)
-		}
-		a, err := client.Update[account](t.Context(), c, "Account", one.account, map[string]float64{"balance": 0})
-		if err != nil || a.Balance != 0 {
+		start := account{Owner: "r"}
+		if a, err := client.Upsert[account](t.Context(), c, "Account", client.Filter{"id": one.account}, start); err != nil || a.Balance != 0 {
 			t.Fatalf("%v %v", a, err)
 		}
 		r.all = append(r.all, one)
@@ -76,7 +74,7 @@ func (r *requesters) work(ctx context.Context, one *requester) {
 			_, err = client.FindByID[account](call, r.c, "Account", one.account, nil)
 		case 1:
 			write = true
-			if _, err = client.Create[entry](call, r.c, "Entry", entry{Text: one.account}); err == nil {
+			if _, err = client.Create[entry](call, r.c, "Entry", entry{Text: r.tag + one.account}); err == nil {
 				one.entries++
 			}
 		case 3:
@@ -147,7 +145,7 @@ func (r *requesters) close(what string, more map[string]any) {
 		if err != nil {
 			r.t.Fatal(err)
 		}
-		n, err := r.c.Count(ctx, "Entry", client.Filter{"text": one.account})
+		n, err := r.c.Count(ctx, "Entry", client.Filter{"text": r.tag + one.account})
 		if err != nil {
 			r.t.Fatal(err)
 		}
