@@ -100,7 +100,7 @@ var faults = []planted{
 	},
 	{
 		"the operation is not asked", "services/entity/chain.go",
-		"class = op.Class", "_ = op.Class",
+		"return []mesh.Class{op.Class}", "return []mesh.Class{mesh.Read}",
 		[]suite{worker},
 	},
 	{

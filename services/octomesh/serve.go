@@ -151,6 +151,7 @@ func (c *serveCommand) announce(e *env, m *meshServer, g *gateway.Service) error
 	if err := c.loadExample(e, http); err != nil {
 		return err
 	}
+	debug.FreeOSMemory() // what only the start needed
 	return e.result(c.output, map[string]string{"http": http, "nats": nats, "data": c.DataDir}, func(io.Writer) {
 		e.say(c.output, `Octomesh serves:
 
