@@ -72,7 +72,8 @@ func (s *Service) observed(next mesh.Caller) mesh.Caller {
 				id = telemetry.NewRequestID()
 			}
 			s.log.Error("a call failed", append(attributes(r, id, string(f.Code), took), telemetry.KeyError, f.Error())...)
-			return nil, fault.Wrap(f, fault.Internal, "something went wrong on our side; the log has the cause under the request id %s", id)
+			// Without the cause, or the host would log it once more.
+			return nil, fault.New(fault.Internal, "something went wrong on our side; the log has the cause under the request id %s", id)
 		}
 		if f.Code.HTTP() >= 500 || took >= telemetry.Slow {
 			s.note(r, "a call failed", string(f.Code), took, f)
