@@ -67,6 +67,7 @@ type Exchanger struct {
 	known    *generations[digest, held]
 	refused  *generations[digest, refusal]
 	now      func() time.Time
+	count    func(result string)
 
 	ctx  context.Context
 	stop context.CancelFunc
@@ -98,12 +99,16 @@ type flight struct {
 func NewExchanger(ask ExchangeFunc, v *Verifier) *Exchanger {
 	ctx, stop := context.WithCancel(context.Background())
 	return &Exchanger{
-		ask: ask, verifier: v, now: time.Now, ctx: ctx, stop: stop,
+		ask: ask, verifier: v, now: time.Now, count: func(string) {}, ctx: ctx, stop: stop,
 		known:   newGenerations[digest, held](rememberedCredentials),
 		refused: newGenerations[digest, refusal](rememberedRefusals),
 		flying:  map[digest]*flight{},
 	}
 }
+
+// Count has each look-up of a credential told: hit, miss, or refused for one
+// whose refusal is remembered. It is to be called before the first Principal.
+func (x *Exchanger) Count(result func(string)) { x.count = result }
 
 // Close ends what is under way and waits for it.
 func (x *Exchanger) Close() {
@@ -141,6 +146,7 @@ func (x *Exchanger) Principal(ctx context.Context, c Credential) (*mesh.Principa
 	if h, ok := x.known.get(d); ok {
 		p, err := x.verifier.Verify(h.token)
 		if err == nil {
+			x.count("hit")
 			if x.now().After(h.renew) {
 				_, _ = x.fly(d, c) // too many at once: the next call tries again
 			}
@@ -152,8 +158,10 @@ func (x *Exchanger) Principal(ctx context.Context, c Credential) (*mesh.Principa
 		x.known.remove(d) // expired, revoked or narrowed: ask anew
 	}
 	if r, ok := x.refused.get(d); ok && x.now().Before(r.until) {
+		x.count("refused")
 		return nil, "", r.err
 	}
+	x.count("miss")
 	f, err := x.fly(d, c)
 	if err != nil {
 		return nil, "", err

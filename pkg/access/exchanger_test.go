@@ -99,6 +99,8 @@ func TestRefusalIsRememberedShortly(t *testing.T) {
 	now.Store(time.Now().UnixNano())
 	x.now = func() time.Time { return time.Unix(0, now.Load()) }
 	i.answer(func(context.Context, Credential) (string, error) { return "", fault.New(fault.Unauthorized, "no") })
+	var told []string
+	x.Count(func(result string) { told = append(told, result) })
 	for range 5 {
 		_, _, err := x.Principal(t.Context(), Credential{Key: testKey})
 		wantCode(t, err, fault.Unauthorized)
@@ -108,8 +110,13 @@ func TestRefusalIsRememberedShortly(t *testing.T) {
 	}
 	i.answer(func(context.Context, Credential) (string, error) { return s.Sign(reader("k:abcdefgh"), MaxTTL) })
 	now.Add(int64(2 * time.Second))
-	if _, _, err := x.Principal(t.Context(), Credential{Key: testKey}); err != nil {
-		t.Fatal(err)
+	for range 2 {
+		if _, _, err := x.Principal(t.Context(), Credential{Key: testKey}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := strings.Join(told, " "); got != "miss refused refused refused refused miss hit" {
+		t.Errorf("counted: %s", got)
 	}
 }
 

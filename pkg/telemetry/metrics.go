@@ -25,7 +25,6 @@ type set struct {
 	registry    *prometheus.Registry
 	requests    *prometheus.CounterVec
 	seconds     *prometheus.HistogramVec
-	queue       *prometheus.GaugeVec
 	batch       prometheus.Histogram
 	subscribers *prometheus.GaugeVec
 	dropped     *prometheus.CounterVec
@@ -54,9 +53,6 @@ func newMetrics(service string) *Metrics {
 			Name: "octomesh_request_seconds", Help: "Time from request to reply.",
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 10},
 		}, []string{"service", "transport", "op"}),
-		queue: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "octomesh_worker_queue", Help: "Requests that wait for a worker or are in its hands.",
-		}, []string{"service"}),
 		batch: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "octomesh_writer_batch_size", Help: "Writes committed together.",
 			Buckets: []float64{1, 2, 4, 8, 16, 32, 64, 128, 256},
@@ -79,7 +75,7 @@ func newMetrics(service string) *Metrics {
 	lag := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "octomesh_relay_lag_seconds", Help: "Age of the oldest change not yet published, of the project furthest behind.",
 	}, s.worstLag)
-	s.registry.MustRegister(s.requests, s.seconds, s.queue, s.batch, s.subscribers, s.dropped, s.events, s.authCache, lag)
+	s.registry.MustRegister(s.requests, s.seconds, s.batch, s.subscribers, s.dropped, s.events, s.authCache, lag)
 	return &Metrics{service: service, set: s}
 }
 
@@ -129,12 +125,17 @@ func (s *set) add(k seriesKey) series {
 	return v
 }
 
-// WorkerQueue adds delta to the requests that a worker has taken and not
-// answered.
-func (m *Metrics) WorkerQueue(delta int) {
-	if m != nil {
-		m.set.queue.WithLabelValues(m.service).Add(float64(delta))
+// WorkerQueue shows the requests that wait for a place in a worker; waiting is
+// asked whenever the metrics are read. Of several workers of one service name
+// in a process the first one counts.
+func (m *Metrics) WorkerQueue(waiting func() int) {
+	if m == nil {
+		return
 	}
+	_ = m.set.registry.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "octomesh_worker_queue", Help: "Requests that wait for a place in a worker.",
+		ConstLabels: prometheus.Labels{"service": m.service},
+	}, func() float64 { return float64(waiting()) }))
 }
 
 // WriterBatch tells how many writes were committed together.

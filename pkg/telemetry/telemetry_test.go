@@ -88,7 +88,7 @@ func TestLoggerIsJSON(t *testing.T) {
 func TestNilMetrics(t *testing.T) {
 	var m *Metrics
 	m.For("x").Request("rest", "findAll", "ok", time.Second)
-	m.WorkerQueue(1)
+	m.WorkerQueue(func() int { return 1 })
 	m.WriterBatch(1)
 	m.RelayLag("default", 1)
 	m.FeedSubscribers("sse", 1)
@@ -103,8 +103,7 @@ func TestListener(t *testing.T) {
 	m.Request("rest", "findAll", "ok", 3*time.Millisecond)
 	m.Request("rest", "findAll", "ok", 3*time.Millisecond)
 	m.For("entity").Request("rest", "create", "CONFLICT", time.Millisecond)
-	m.WorkerQueue(2)
-	m.WorkerQueue(-1)
+	m.WorkerQueue(func() int { return 1 })
 	m.WriterBatch(7)
 	m.RelayLag("a", 2*time.Second)
 	m.RelayLag("b", time.Second)

@@ -89,6 +89,7 @@ func (s *Service) Run(ctx context.Context) error {
 		if err != nil {
 			return unlessDone(ctx, err)
 		}
+		who.Count(s.metrics.AuthCache)
 		defer who.Close()
 		s.identity = who
 	}
@@ -102,6 +103,7 @@ func (s *Service) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.metrics.WorkerQueue(host.Queued)
 	s.set = projects.New(projects.Options{
 		DataDir: s.config.DataDir, SQLiteSync: s.config.SQLiteSync, CursorKey: s.cursorKey, Retention: s.config.Retention,
 		Replicas: s.config.Replicas,
@@ -162,16 +164,10 @@ func definitions(ctx context.Context, c *bus.Client) ([]projects.Definition, err
 		return nil, err
 	}
 	var defs []projects.Definition
-	if err := json.Unmarshal(out, &defs); err == nil {
-		return defs, nil
-	}
-	var wrapped struct {
-		Projects []projects.Definition `json:"projects"`
-	}
-	if err := json.Unmarshal(out, &wrapped); err != nil || wrapped.Projects == nil {
+	if err := json.Unmarshal(out, &defs); err != nil {
 		return nil, fault.Wrap(err, fault.Unavailable, "the auth service's list of projects cannot be read")
 	}
-	return wrapped.Projects, nil
+	return defs, nil
 }
 
 func unlessDone(ctx context.Context, err error) error {

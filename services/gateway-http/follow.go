@@ -72,6 +72,7 @@ func (s *Service) followIdentity(ctx context.Context, arrived func()) {
 	for ctx.Err() == nil {
 		id, err := identity.Start(ctx, s.client.Conn(), s.client, s.log)
 		if err == nil {
+			id.Count(s.deps.Metrics.AuthCache)
 			defer id.Close()
 			defer id.OnRevoke(func(who string) {
 				s.feed.Revoke(who)

@@ -31,6 +31,9 @@ type Options struct {
 	// (at least 2) long ones; opened when first needed. Default: twice the
 	// cores, 4 to 8.
 	Readers int
+	// Committed, if set, is told after each commit how many writes it held. It
+	// runs in the writer's goroutine and must not wait.
+	Committed func(writes int)
 
 	busy time.Duration // default busyTimeout
 }
@@ -48,7 +51,8 @@ type DB struct {
 	gen      *sqlgen.Generator
 	log      *sqlgen.Log
 	unlock   func()
-	busy     time.Duration // how long to wait for another program's lock
+	busy     time.Duration    // how long to wait for another program's lock
+	told     func(writes int) // Options.Committed
 
 	catalog   atomic.Pointer[schema.Catalog]
 	epoch     atomic.Pointer[string]
@@ -95,7 +99,7 @@ func Open(ctx context.Context, path string, cat *schema.Catalog, o Options) (dri
 		}
 		return nil, fault.Wrap(err, fault.DBNotConnected, "the lock file beside the database can't be made; check the rights of its folder")
 	}
-	db := &DB{path: path, sync: o.Sync, strategy: o.Strategy, dialect: Dialect(), unlock: unlock, busy: o.busy, closing: make(chan struct{})}
+	db := &DB{path: path, sync: o.Sync, strategy: o.Strategy, dialect: Dialect(), unlock: unlock, busy: o.busy, told: o.Committed, closing: make(chan struct{})}
 	db.gen = sqlgen.New(db.dialect, plansKept)
 	db.log = sqlgen.NewLog(db.dialect)
 	session, err := db.connect(true)

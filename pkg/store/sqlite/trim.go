@@ -9,7 +9,7 @@ import (
 )
 
 // trimStep is how many rows one unit of Trim deletes: few enough that the
-// writes which share its commit do not wait for it (facts-relay section 2).
+// writes which share its commit do not wait for it.
 const trimStep = 64
 
 var (

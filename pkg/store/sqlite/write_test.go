@@ -56,6 +56,41 @@ func hold(t testing.TB, db *DB) (release func()) {
 	}
 }
 
+// What Committed is told adds up to the writes that were stored.
+func TestCommittedIsTold(t *testing.T) {
+	t.Parallel()
+	var told []int // by the writer's goroutine alone, which ends with the database
+	cat := parse(t, shop)
+	db := open(t, cat, "", Options{Committed: func(writes int) { told = append(told, writes) }})
+	release := hold(t, db)
+	var wg sync.WaitGroup
+	for n := range 5 {
+		wg.Go(func() { insert(t, db, cat.Entities[0], user(cat.Entities[0], n)) })
+	}
+	err := db.Write(canceled(), driver.Unit{Single: true, Run: func(driver.Tx) error { return nil }})
+	if err == nil {
+		t.Error("a cancelled write was stored")
+	}
+	release()
+	wg.Wait()
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	sum := 0
+	for _, n := range told {
+		sum += n
+	}
+	if sum != 6 {
+		t.Errorf("%v, want 6 in all: one held, five rows", told)
+	}
+}
+
+func canceled() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}
+
 // TestGroupNeighbours fails units in every way among others in the same groups
 // and counts rows and changes against the answers.
 func TestGroupNeighbours(t *testing.T) {

@@ -38,5 +38,7 @@ func openSQLite(ctx context.Context, o *Options, d *Definition, cat *schema.Cata
 	case !filepath.IsAbs(path):
 		path = filepath.Join(o.DataDir, path)
 	}
-	return sqlite.Open(ctx, path, cat, sqlite.Options{Sync: o.SQLiteSync, Strategy: driver.Strategy(d.Strategy)})
+	return sqlite.Open(ctx, path, cat, sqlite.Options{
+		Sync: o.SQLiteSync, Strategy: driver.Strategy(d.Strategy), Committed: o.Metrics.WriterBatch,
+	})
 }
