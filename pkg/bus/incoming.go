@@ -105,18 +105,27 @@ func incomingNative(h nats.Header, info, project string) (mesh.Header, time.Dura
 	return out, 0, nil
 }
 
-// nativeUser returns k:<key id>, u:<user id> or j:<issuer>:<subject>, or "".
+// nativeAccount is where native clients live.
+const nativeAccount = "APP"
+
+// nativeUser returns k:<key id>, u:<user id> or j:<issuer>:<subject>, or "". Only
+// an identity of the clients' own account counts: a client can have an answer
+// addressed to a subject that is served, and the server then passes it on as a
+// request of the service that answered.
 func nativeUser(info string) string {
-	var user string
+	var user, account string
 	var seen uint
 	p := scanner{s: info}
 	ok := p.object(func(name string) bool {
-		if name == "user" {
+		switch name {
+		case "user":
 			return p.once(&seen, 1) && p.text(&user)
+		case "acc":
+			return p.once(&seen, 2) && p.text(&account)
 		}
 		return p.skip(0)
 	})
-	if !ok || !p.end() || len(user) < 3 || user[1] != ':' || strings.IndexByte("kuj", user[0]) < 0 {
+	if !ok || !p.end() || account != nativeAccount || len(user) < 3 || user[1] != ':' || strings.IndexByte("kuj", user[0]) < 0 {
 		return ""
 	}
 	return user

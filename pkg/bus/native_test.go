@@ -154,6 +154,47 @@ func TestAServiceCannotPlayANativeClient(t *testing.T) {
 	}
 }
 
+// The server checks no reply subject, and passes an answer that is addressed to
+// an imported subject on as a request of the service that gave it. Nobody may be
+// served by that.
+func TestAnAnswerIsNoRequest(t *testing.T) {
+	t.Parallel()
+	s := mustStart(t, embedded.Options{Natives: []embedded.Native{narrow}})
+	discovered := make(chan string, 100)
+	executed := make(chan string, 100)
+	h := mustHost(t, s.Dialer(bus.RoleEntity), bus.HostOptions{Discover: func(_ context.Context, h mesh.Header) ([]byte, error) {
+		discovered <- h.Native
+		return []byte("for " + h.Native), nil
+	}}, shop, mesh.CallerFunc(func(_ context.Context, r *mesh.Request) (*mesh.Reply, error) {
+		executed <- r.Project + "." + r.Entity + "." + r.Op
+		return &mesh.Reply{Body: []byte(`{"filter":{}}`)}, nil
+	}))
+	if err := h.Serve(bus.Project{Slug: "default"}, reflect()); err != nil {
+		t.Fatal(err)
+	}
+	nc := mustNative(t, s, narrow)
+	sent := 0
+	for _, subj := range []string{"mostajs.shop.User.create", "mostajs.stream.shop.User.stream"} {
+		for _, reply := range []string{"mostajs.discover", "mostajs.shop.User.deleteMany", "mostajs.User.deleteMany", "mostajs.stream.shop.User.findAll"} {
+			if err := nc.PublishRequest(subj, reply, []byte("{}")); err != nil {
+				t.Fatal(err)
+			}
+			sent++
+		}
+	}
+	for range sent {
+		if got := wait(t, executed, "the request itself"); got != "shop.User.create" && got != "shop.User.stream" {
+			t.Errorf("an answer was executed as %s", got)
+		}
+	}
+	if got, err := ask(nc, "mostajs.discover", "{}"); err != nil || got != "for k:narrow" {
+		t.Errorf("%q %v", got, err)
+	}
+	if who := wait(t, discovered, "the native client's own request"); who != "k:narrow" || len(discovered) > 0 || len(executed) > 0 {
+		t.Errorf("an answer was taken for a request of %q", who)
+	}
+}
+
 func TestLargeRepliesToNativeClients(t *testing.T) {
 	t.Parallel()
 	s := mustStart(t, embedded.Options{Natives: []embedded.Native{narrow}})
