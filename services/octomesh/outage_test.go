@@ -1,9 +1,14 @@
 package octomesh
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -105,6 +110,31 @@ func TestApartNATSRestarted(t *testing.T) {
 	}
 }
 
+// TestApartNATSAway keeps NATS away for longer than anybody trusts what he knew
+// before: nothing is answered meanwhile, and everything afterwards.
+func TestApartNATSAway(t *testing.T) {
+	if !long() {
+		t.Skip("skipped: NATS away for 35 s (OCTOMESH_TEST=long)")
+	}
+	h := newApart(t, ledgerSchema).up()
+	r := request(t, h.client(nil))
+	r.pass(300)
+	r.close("before NATS went away", nil)
+	h.nats.kill()
+	for until := time.Now().Add(35 * time.Second); time.Now().Before(until); {
+		_, err := client.FindByID[account](within(t, 5*time.Second), h.client(nil), "Account", "r00", nil)
+		if known := (&client.Error{}); err == nil || errors.As(err, &known) && known.Code != "UNAVAILABLE" && known.Code != "TIMEOUT" {
+			t.Fatalf("without NATS: %v", err)
+		}
+	}
+	h.nats.again()
+	began := time.Now()
+	r = request(t, h.client(nil))
+	back := time.Since(began)
+	r.pass(300)
+	r.close("NATS away for 35 s", map[string]any{"reconnect_ms": back.Milliseconds()})
+}
+
 // TestApartAuthDown takes the auth service away: who was known goes on, who was
 // not is told to come again, and does.
 func TestApartAuthDown(t *testing.T) {
@@ -149,12 +179,35 @@ func TestApartAuthDown(t *testing.T) {
 // NATS server to tell.
 func TestApartStopsWithoutNATS(t *testing.T) {
 	h := newApart(t, ledgerSchema).up()
+	// The health check is that of the compose file; its last word is the address.
+	check := h.compose.Services["auth"].Health.Test
+	doctor := func(p *process) (string, int) {
+		_, said, status := run(t, nil, append(slices.Clone(check[2:len(check)-1]), p.probes)...)
+		return said, status
+	}
+	all := []*process{h.gateway, h.entity, h.auth}
+	for _, p := range all {
+		if said, status := doctor(p); status != exitOK || said != "" {
+			t.Errorf("the health check of %s: %d %s", p.name, status, said)
+		}
+	}
 	h.nats.kill()
+	for _, p := range all {
+		eventually(t, p.name+" notices that NATS is away", func(context.Context) error {
+			if said, status := doctor(p); status != exitFailed || !strings.Contains(said, "there is no connection to NATS") {
+				return fmt.Errorf("%d %s", status, said)
+			}
+			return nil
+		})
+	}
 	took := map[string]any{"what": "stopped without NATS"}
-	for _, p := range []*process{h.gateway, h.entity, h.auth} {
+	for _, p := range all {
 		began := time.Now()
 		p.stop()
 		took[p.name+"_ms"] = time.Since(began).Milliseconds()
+		if said, status := doctor(p); status != exitUnreachable {
+			t.Errorf("the health check of %s after its end: %d %s", p.name, status, said)
+		}
 	}
 	figure(took)
 }
