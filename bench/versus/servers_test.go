@@ -68,14 +68,29 @@ func floor(t *testing.T, sync string) *contender {
 	return &contender{name: "floor", addr: addr, pid: cmd.Process.Pid, path: "/users", list: "/users?minAge=30&limit=20"}
 }
 
+// product seeds a server, and starts it again for the measurement: what seeding
+// left in memory is none of a subscriber's.
 func product(t *testing.T, sync string) *contender {
+	t.Helper()
+	bin, dir := build(t, "github.com/octomesh/octomesh/services/octomesh/cmd/octomesh"), t.TempDir()
+	p, cmd := serve(t, bin, dir, sync)
+	p.seed(t)
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	p, _ = serve(t, bin, dir, sync)
+	return p
+}
+
+func serve(t *testing.T, bin, dir, sync string) (*contender, *exec.Cmd) {
+	t.Helper()
 	schemas, err := filepath.Abs("../schemas.json")
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := t.TempDir()
-	cmd, line := start(t, build(t, "github.com/octomesh/octomesh/services/octomesh/cmd/octomesh"), "serve", "--json",
-		"--data-dir", dir, "--schemas", schemas, "--port", "0", "--nats-port", "0", "--metrics-addr", "", "--sqlite-sync", sync)
+	cmd, line := start(t, bin, "serve", "--json", "--data-dir", dir, "--schemas", schemas,
+		"--port", "0", "--nats-port", "0", "--metrics-addr", "", "--sqlite-sync", sync, "--log-level", "warn")
 	var at struct {
 		HTTP string `json:"http"`
 	}
@@ -86,12 +101,10 @@ func product(t *testing.T, sync string) *contender {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &contender{
+	return &contender{
 		name: "octomesh", addr: at.HTTP, pid: cmd.Process.Pid, key: strings.TrimSpace(string(key)), path: "/api/v1/users",
 		list: "/api/v1/users?filter=%7B%22age%22:%7B%22$gte%22:30%7D%7D&sort=-created&limit=20",
-	}
-	p.seed(t)
-	return p
+	}, cmd
 }
 
 // seed stores the rows that the floor makes for itself.

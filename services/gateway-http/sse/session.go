@@ -39,8 +39,11 @@ func (s *session) run(ctx context.Context, hello []byte) {
 	}()
 	tick := time.NewTicker(s.comment)
 	defer tick.Stop()
+	pace := live.NewPace()
+	defer pace.Stop()
 	for {
 		var err error
+		due := false
 		select {
 		case <-gone:
 			return
@@ -63,6 +66,11 @@ func (s *session) run(ctx context.Context, hello []byte) {
 			// has come; without data it is no event.
 			err = s.Write(append(s.id(nil, s.stream.Position()), ":\n\n"...))
 		case <-s.stream.Ready():
+			due = pace.Now()
+		case <-pace.Later():
+			due = pace.Now()
+		}
+		if due {
 			err = s.Drain(s.stream, s.event)
 			if end := s.stream.Err(); err == nil && end != nil {
 				// Events that came between the last Pop and the end.

@@ -143,11 +143,17 @@ func (c *conn) unsubscribe(f *frame) error {
 // pump sends the events of a subscription until it ends.
 func (c *conn) pump(s *subscription) {
 	defer s.stream.Close()
+	pace := live.NewPace()
+	defer pace.Stop()
 	for {
 		select {
 		case <-c.ctx.Done():
 			return
 		case <-s.stream.Ready():
+		case <-pace.Later():
+		}
+		if !pace.Now() {
+			continue
 		}
 		if err := c.out.Drain(s.stream, s.frame); err != nil {
 			c.cancelRead()
