@@ -64,7 +64,7 @@ func parseReply(m *nats.Msg) (*mesh.Reply, error) {
 }
 
 // bodyVersion reads _version from a reply that is one record, whose members
-// begin with id and _version (contract "Record"); 0 for every other body.
+// begin with id and _version (docs/records.md); 0 for every other body.
 func bodyVersion(body []byte) int64 {
 	const before, between = `{"status":"ok","data":{"id":"`, `,"_version":`
 	if len(body) < len(before) || string(body[:len(before)]) != before {

@@ -11,7 +11,7 @@ import (
 	"github.com/octomesh/octomesh/pkg/fault"
 )
 
-// EnsureEvents makes the stream EVENTS (contract "JetStream"), or binds to the
+// EnsureEvents makes the stream EVENTS, or binds to the
 // one that is there: the events of all projects, a replayable copy of their
 // change logs, which hands what it has stored on to the live subjects. On three
 // nodes or more it wants three replicas. It may be wiped; the relays fill it

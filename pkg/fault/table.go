@@ -47,7 +47,7 @@ var Table = []Image{
 	{QuotaExceeded, 429, grpcResourceExhausted, -32029, "TOO_MANY_REQUESTS", "RATE_LIMITED", false, "The quota of the plan is used up until it is renewed."},
 	{Cancelled, 499, grpcCancelled, -32099, "CLIENT_CLOSED_REQUEST", "INTERNAL_ERROR", false, "The caller went away before the reply."},
 	{Internal, 500, grpcInternal, -32603, "INTERNAL_SERVER_ERROR", "INTERNAL_ERROR", false, "An unforeseen failure; the message holds the request id under which the log has the cause."},
-	{Unsupported, 501, grpcUnimplemented, -32601, "NOT_IMPLEMENTED", "UNKNOWN_OPERATION", false, "The project's database cannot do this; docs/databases.md says what each can."},
+	{Unsupported, 501, grpcUnimplemented, -32601, "NOT_IMPLEMENTED", "UNKNOWN_OPERATION", false, "The project's database cannot do this."},
 	{NoHandler, 503, grpcUnavailable, -32030, "SERVICE_UNAVAILABLE", "INTERNAL_ERROR", true, "No worker serves the project right now; nothing was executed."},
 	{DBNotConnected, 503, grpcUnavailable, -32030, "SERVICE_UNAVAILABLE", "INTERNAL_ERROR", true, "The project's database is out of reach; nothing was executed."},
 	{Unavailable, 503, grpcUnavailable, -32030, "SERVICE_UNAVAILABLE", "INTERNAL_ERROR", true, "A service that the call needs is out of reach."},

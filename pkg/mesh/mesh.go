@@ -40,7 +40,7 @@ type Request struct {
 	Entity  string // name or collection, or ProjectEntity
 	Op      string
 	// Args is the JSON request object of the op: id, filter, data, options, …
-	// (docs/protocol.md). Empty means {}.
+	// (docs/query.md). Empty means {}.
 	Args []byte
 	Header
 	// Principal is who calls. A gateway sends Token; the worker's identify step

@@ -20,7 +20,7 @@ type Op struct {
 	// is answered with Missing.
 	Needs []Need
 	// Verb is what happens to a record and so the last token of its event
-	// (created, updated, deleted, upserted); "" for reads.
+	// (Created, Updated, …); "" for reads.
 	Verb string
 	// Project marks the ops of the pseudo-entity _project.
 	Project bool
@@ -46,21 +46,21 @@ var Ops = []*Op{
 	{Name: "count", Class: Read},
 	{Name: "search", Class: Read, Needs: []Need{{"query", "MISSING_QUERY"}}},
 	{Name: "aggregate", Class: Read, Needs: []Need{{"stages", "MISSING_STAGES"}}},
-	{Name: "create", Class: Write, Needs: []Need{{"data", "MISSING_DATA"}}, Verb: "created"},
-	{Name: "update", Class: Write, Needs: []Need{{"id", "MISSING_ID"}, {"data", "MISSING_DATA"}}, Verb: "updated"},
-	{Name: "delete", Class: Write, Needs: []Need{{"id", "MISSING_ID"}}, Verb: "deleted"},
-	{Name: "upsert", Class: Write, Needs: []Need{{"filter", "MISSING_PARAMS"}, {"data", "MISSING_DATA"}}, Verb: "upserted"},
-	{Name: "updateMany", Class: Write, Needs: []Need{{"filter", "MISSING_PARAMS"}, {"data", "MISSING_DATA"}}, Verb: "updated"},
-	{Name: "deleteMany", Class: Write, Needs: []Need{{"filter", "MISSING_PARAMS"}}, Verb: "deleted"},
-	{Name: "addToSet", Class: Write, Needs: []Need{{"id", "MISSING_ID"}, {"field", "MISSING_PARAMS"}, {"value", "MISSING_PARAMS"}}, Verb: "updated"},
-	{Name: "pull", Class: Write, Needs: []Need{{"id", "MISSING_ID"}, {"field", "MISSING_PARAMS"}, {"value", "MISSING_PARAMS"}}, Verb: "updated"},
-	{Name: "increment", Class: Write, Needs: []Need{{"id", "MISSING_ID"}, {"field", "MISSING_PARAMS"}, {"amount", "MISSING_PARAMS"}}, Verb: "updated"},
+	{Name: "create", Class: Write, Needs: []Need{{"data", "MISSING_DATA"}}, Verb: Created},
+	{Name: "update", Class: Write, Needs: []Need{{"id", "MISSING_ID"}, {"data", "MISSING_DATA"}}, Verb: Updated},
+	{Name: "delete", Class: Write, Needs: []Need{{"id", "MISSING_ID"}}, Verb: Deleted},
+	{Name: "upsert", Class: Write, Needs: []Need{{"filter", "MISSING_PARAMS"}, {"data", "MISSING_DATA"}}, Verb: Upserted},
+	{Name: "updateMany", Class: Write, Needs: []Need{{"filter", "MISSING_PARAMS"}, {"data", "MISSING_DATA"}}, Verb: Updated},
+	{Name: "deleteMany", Class: Write, Needs: []Need{{"filter", "MISSING_PARAMS"}}, Verb: Deleted},
+	{Name: "addToSet", Class: Write, Needs: []Need{{"id", "MISSING_ID"}, {"field", "MISSING_PARAMS"}, {"value", "MISSING_PARAMS"}}, Verb: Updated},
+	{Name: "pull", Class: Write, Needs: []Need{{"id", "MISSING_ID"}, {"field", "MISSING_PARAMS"}, {"value", "MISSING_PARAMS"}}, Verb: Updated},
+	{Name: "increment", Class: Write, Needs: []Need{{"id", "MISSING_ID"}, {"field", "MISSING_PARAMS"}, {"amount", "MISSING_PARAMS"}}, Verb: Updated},
 	{Name: "stream", Class: Read, Chunked: true},
 	{Name: "transaction", Class: Write, Needs: []Need{{"operations", "MISSING_PARAMS"}}, Project: true},
 	{Name: "changes", Class: Read, Needs: []Need{{"position", "MISSING_PARAMS"}}, Project: true},
 	{Name: "catalog", Class: Read, Project: true},
 	{Name: "export", Class: Admin, Project: true, Chunked: true},
-	{Name: "restore", Class: Admin, Needs: []Need{{"records", "MISSING_PARAMS"}}, Verb: "upserted", Project: true},
+	{Name: "restore", Class: Admin, Needs: []Need{{"records", "MISSING_PARAMS"}}, Verb: Upserted, Project: true},
 }
 
 var opsByName = func() map[string]*Op {

@@ -286,3 +286,14 @@ func TestMarkdownLinksLeadSomewhere(t *testing.T) {
 		}
 	}
 }
+
+func TestDocsThatCodeNamesAreThere(t *testing.T) {
+	page := regexp.MustCompile(`\bdocs/[a-z0-9/-]+\.md\b`)
+	for _, f := range files(t, ".go") {
+		for _, name := range page.FindAll(read(t, f), -1) {
+			if _, err := os.Stat(filepath.Join(root(t), string(name))); err != nil {
+				t.Errorf("%s sends its reader to %s, which is not there", f, name)
+			}
+		}
+	}
+}

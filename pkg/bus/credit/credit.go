@@ -3,7 +3,7 @@
 // the receiver has given credit for, so that memory on both sides stays flat
 // whatever the result's size.
 //
-// On the wire (DESIGN section 9), all to the reply subject of the request:
+// On the wire, all to the reply subject of the request:
 //
 //	start   headers only, Octo-Part: start; its Reply is where credit goes
 //	chunk   data without headers; Reply as above

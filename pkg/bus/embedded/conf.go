@@ -9,8 +9,8 @@ import (
 	"github.com/octomesh/octomesh/pkg/bus"
 )
 
-// Conf says what WriteConf writes beside the accounts, which are always those
-// of DESIGN section 4.
+// Conf says what WriteConf writes beside the three accounts, which are always
+// the same: MESH for the services, APP for native clients, SYS.
 type Conf struct {
 	// Key gives a role's public nkey, or the name of a variable. Nil writes the
 	// variables $OCTOMESH_NKEY_<ROLE>.

@@ -1,7 +1,15 @@
-// Package subject builds and takes apart every NATS subject of the house
-// (DESIGN section 4), and is the only place that does. A name reaches a subject
-// after ValidToken alone, so no wildcard, dot, space or line end of a client can
-// ever become a part of one.
+// Package subject builds and takes apart every NATS subject of the house, and is
+// the only place that does. A name reaches a subject after ValidToken alone, so
+// no wildcard, dot, space or line end of a client can ever become a part of one.
+//
+//	mostajs.<Entity>.<op>                    a call, project default
+//	mostajs.<project>.<Entity>.<op>          a call, a named project
+//	mostajs.stream.<project>.<Entity>.<op>   a call answered by many messages
+//	mostajs.events.<project>.<Entity>.<verb> an event on its way into JetStream
+//	mostajs.live.<project>.<Entity>.<verb>   the same, handed on once it is stored
+//	mostajs.discover                         what there is to call
+//	octo.<service>.<verb>                    the control plane, for services only
+//	octo.bell.<project>                      the change log has grown
 package subject
 
 import "strings"

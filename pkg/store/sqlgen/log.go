@@ -2,7 +2,7 @@ package sqlgen
 
 import "strings"
 
-// The tables that every project has beside its entities (contract.md).
+// The tables that every project has beside its entities.
 const (
 	ChangesTable = "_octo_changes"
 	MetaTable    = "_octo_meta"

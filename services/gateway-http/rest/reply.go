@@ -134,7 +134,7 @@ var (
 )
 
 // head reads id and version off the start of a one-record reply, where the
-// record format puts them (contract: id, _version, then fields). The id's
+// record format puts them (docs/records.md: id, _version, then fields). The id's
 // characters need no escape. It returns what it finds.
 func head(body []byte) (id []byte, version int64) {
 	rest, ok := bytes.CutPrefix(body, recordStart)

@@ -148,7 +148,7 @@ func (t *REST) collection(r *request, method string) {
 	}
 }
 
-// second serves /c/<word> and /c/<id>; the words are no ids (contract: id).
+// second serves /c/<word> and /c/<id>; the words are no ids (schema.ValidID).
 func (t *REST) second(r *request, method, word string) {
 	switch word {
 	case "count":

@@ -30,8 +30,8 @@ func resident(t testing.TB) int {
 }
 
 // TestMemoryPerSubscriber holds an idle connection with one subscription, the
-// client's side in the same process included, to less than 32 kB; DESIGN's 25 kB
-// are SSE's.
+// client's side in the same process included, to less than 32 kB; an
+// SSE subscriber takes less.
 func TestMemoryPerSubscriber(t *testing.T) {
 	const subscribers = 500
 	h := house(t, nil)
