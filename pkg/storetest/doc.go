@@ -103,6 +103,7 @@ var topics = []struct {
 	{"stream", stream},
 	{"stream close", streamClose},
 	{"guard rows", guardRows},
+	{"guard of another catalog", guardClosed},
 	{"guard fields", guardFields},
 	{"guard after", guardAfter},
 	{"guard changes", guardChanges},

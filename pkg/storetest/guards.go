@@ -133,3 +133,33 @@ func guardChanges(d *db) {
 	d.guard = d.onlyTitled("Two")
 	d.fails(fault.Forbidden, "create Book", `{"data":{"title":"One","pages":1}}`)
 }
+
+// closed is a Guard that knows none of the entities, as one that was compiled
+// for the Catalog before: it closes everything, even the id.
+type closed struct{}
+
+func (closed) Rows(*schema.Entity, mesh.Class) query.Expr { return query.Const(false) }
+func (closed) Readable(*schema.Column) bool               { return false }
+func (closed) View(*schema.Entity) string                 { return "\x00" }
+func (closed) After(*schema.Entity, schema.Row, schema.Row) error {
+	return fault.New(fault.Unavailable, "another catalog")
+}
+
+func guardClosed(d *db) {
+	shelf(d)
+	d.want("count Book", `{}`, `2`)
+	at := d.seq()
+	d.guard = closed{}
+	d.want("findAll Book", `{}`, `[]`)
+	d.want("findById Book", `{"id":"b1"}`, `null`)
+	d.want("findById Author", `{"id":"a1","relations":"books"}`, `null`)
+	d.want("count Book", `{}`, `0`)
+	d.want("search Book", `{"query":"One"}`, `[]`)
+	d.want("update Book", `{"id":"b1","data":{"pages":1}}`, `null`)
+	d.want("delete Book", `{"id":"b1"}`, `false`)
+	d.want("deleteMany Book", `{"filter":{}}`, `0`)
+	d.fails(fault.InvalidFilter, "findAll Book", `{"filter":{"title":"One"}}`)
+	d.fails(fault.Unavailable, "create Genre", `{"data":{"name":"new"}}`)
+	d.wantLog(at)
+	d.want("changes _project", `{"position":"`+d.conn.Epoch()+`-0"}`, `[]`)
+}
