@@ -92,7 +92,7 @@ func Start(o Options) (*Server, error) {
 		return nil, fmt.Errorf("the NATS server cannot start: %w", err)
 	}
 	if o.Log != nil {
-		ns.SetLoggerV2(logger{o.Log}, false, false, false)
+		ns.SetLoggerV2(newLogger(o.Log, time.Now), false, false, false)
 	}
 	ns.Start()
 	if !ns.ReadyForConnections(10 * time.Second) {
@@ -215,14 +215,3 @@ func (s *Server) Shutdown() {
 	s.ns.Shutdown()
 	s.ns.WaitForShutdown()
 }
-
-// logger passes the server's warnings and errors on.
-type logger struct{ log *slog.Logger }
-
-func (l logger) Noticef(string, ...any)         {}
-func (l logger) Debugf(string, ...any)          {}
-func (l logger) Tracef(string, ...any)          {}
-func (l logger) Warnf(format string, v ...any)  { l.log.Warn("nats: " + fmt.Sprintf(format, v...)) }
-func (l logger) Errorf(format string, v ...any) { l.log.Error("nats: " + fmt.Sprintf(format, v...)) }
-
-func (l logger) Fatalf(format string, v ...any) { l.log.Error("nats: " + fmt.Sprintf(format, v...)) }
