@@ -297,3 +297,23 @@ func TestDocsThatCodeNamesAreThere(t *testing.T) {
 		}
 	}
 }
+
+// A promise whose test was renamed or taken away is one that nothing holds.
+func TestTestsThatDocsNameAreThere(t *testing.T) {
+	there := map[string]bool{}
+	for _, f := range files(t, "_test.go") {
+		for _, d := range parsed(t, f, parser.SkipObjectResolution).Decls {
+			if fn, ok := d.(*ast.FuncDecl); ok {
+				there[fn.Name.Name] = true
+			}
+		}
+	}
+	name := regexp.MustCompile(`\b(Test|Fuzz|Benchmark)[A-Z][A-Za-z0-9]+\b`)
+	for _, f := range files(t, ".md") {
+		for _, m := range name.FindAll(read(t, f), -1) {
+			if !there[string(m)] {
+				t.Errorf("%s names %s, which is not there", f, m)
+			}
+		}
+	}
+}

@@ -124,12 +124,6 @@ func (t Type) Kind() Kind {
 	return KindText
 }
 
-// TypeOf returns the type of that name in schemas.json; false if there is none.
-func TypeOf(name string) (Type, bool) {
-	i, ok := indexOf(typeNames[:], name)
-	return Type(i), ok
-}
-
 var relationNames = [...]string{
 	OneToOne: "one-to-one", ManyToOne: "many-to-one", OneToMany: "one-to-many", ManyToMany: "many-to-many",
 }
