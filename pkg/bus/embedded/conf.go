@@ -44,97 +44,112 @@ const MaxPayload = 8 << 20
 // WriteConf writes a nats.conf. The embedded server reads the same text, so
 // that both always agree.
 func WriteConf(w io.Writer, c Conf) error {
-	var b bytes.Buffer
-	key := c.Key
-	if key == nil {
-		key = func(role string) string { return "$OCTOMESH_NKEY_" + strings.ToUpper(role) }
+	if c.Key == nil {
+		c.Key = func(role string) string { return "$OCTOMESH_NKEY_" + strings.ToUpper(role) }
 	}
-	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	var t text
 	if c.Listen != "" {
-		line("listen: %q", c.Listen)
+		t.line("listen: %q", c.Listen)
 	}
-	line("max_payload: %d", MaxPayload)
-	line("write_deadline: \"10s\"")
+	t.line("max_payload: %d", MaxPayload)
+	t.line("write_deadline: \"10s\"")
 	if c.StoreDir != "" {
-		line("jetstream {")
-		line("  store_dir: %s", value(c.StoreDir))
-		line("  max_memory_store: 16MB")
-		line("  max_file_store: 8GB")
-		line("}")
+		t.line("jetstream {")
+		t.line("  store_dir: %s", value(c.StoreDir))
+		t.line("  max_memory_store: 16MB")
+		t.line("  max_file_store: 8GB")
+		t.line("}")
 	}
-	line("")
-	line("system_account: SYS")
-	line("accounts {")
-	line("  # The services. Each role has its own key and its own short list of subjects.")
-	line("  MESH {")
+	t.line("")
+	t.line("system_account: SYS")
+	t.line("accounts {")
+	t.mesh(&c)
+	t.app(&c)
+	t.line("  SYS { users: [ { nkey: %s } ] }", c.Key(bus.RoleSystem))
+	t.line("}")
+	if c.Issuer != "" {
+		t.callout(&c)
+	}
+	_, err := w.Write(t.Bytes())
+	return err
+}
+
+// text is a nats.conf in the making.
+type text struct{ bytes.Buffer }
+
+func (t *text) line(format string, args ...any) { fmt.Fprintf(t, format+"\n", args...) }
+
+func (t *text) mesh(c *Conf) {
+	t.line("  # The services. Each role has its own key and its own short list of subjects.")
+	t.line("  MESH {")
 	if c.StoreDir != "" {
-		line("    jetstream: enabled")
+		t.line("    jetstream: enabled")
 	}
-	line("    users: [")
+	t.line("    users: [")
 	for _, role := range bus.Roles() {
 		p, ok := bus.Permissions(role)
 		if !ok {
 			continue
 		}
-		line("      { nkey: %s, permissions: {", key(role))
-		list(&b, "        ", "publish", p.Publish)
-		list(&b, "        ", "subscribe", p.Subscribe)
-		line("      } }")
+		t.line("      { nkey: %s, permissions: {", c.Key(role))
+		t.list("        ", "publish", p.Publish)
+		t.list("        ", "subscribe", p.Subscribe)
+		t.line("      } }")
 	}
-	line("    ]")
-	line("    # By token count, never mostajs.>, and without overlap: see docs/security.md.")
-	line("    exports: [")
+	t.line("    ]")
+	t.line("    # By token count, never mostajs.>, and without overlap: see docs/security.md.")
+	t.line("    exports: [")
 	for _, s := range exported {
-		line("      { %s, accounts: [APP] }", s.export)
+		t.line("      { %s, accounts: [APP] }", s.export)
 	}
-	line("    ]")
-	line("  }")
-	line("  # Native clients, held to the subjects of their key by the auth callout.")
-	line("  APP {")
+	t.line("    ]")
+	t.line("  }")
+}
+
+func (t *text) app(c *Conf) {
+	t.line("  # Native clients, held to the subjects of their key by the auth callout.")
+	t.line("  APP {")
 	if len(c.Natives) > 0 {
-		line("    users: [")
+		t.line("    users: [")
 		for _, u := range c.Natives {
-			line("      { user: %q, password: %q, permissions: {", u.Name, u.Password)
-			list(&b, "        ", "publish", u.Publish)
-			list(&b, "        ", "subscribe", u.Subscribe)
+			t.line("      { user: %q, password: %q, permissions: {", u.Name, u.Password)
+			t.list("        ", "publish", u.Publish)
+			t.list("        ", "subscribe", u.Subscribe)
 			if u.Replies {
-				line("        allow_responses: { max: 1000000, expires: \"1h\" }")
+				t.line("        allow_responses: { max: 1000000, expires: \"1h\" }")
 			}
-			line("      } }")
+			t.line("      } }")
 		}
-		line("    ]")
+		t.line("    ]")
 	}
-	line("    imports: [")
+	t.line("    imports: [")
 	for _, s := range exported {
-		line("      { %s }", s.imports)
+		t.line("      { %s }", s.imports)
 	}
-	line("      { stream: { account: MESH, subject: \"mostajs.live.default.*.*\" }, to: \"mostajs.events.$1.$2\" }")
-	line("    ]")
-	line("  }")
-	line("  SYS { users: [ { nkey: %s } ] }", key(bus.RoleSystem))
-	line("}")
-	if c.Issuer != "" {
-		line("authorization {")
-		line("  timeout: 2")
-		line("  auth_callout {")
-		line("    issuer: %s", c.Issuer)
-		if c.XKey != "" {
-			line("    xkey: %s", c.XKey)
-		}
-		line("    account: MESH")
-		users := make([]string, 0, 8)
-		for _, role := range bus.Roles() {
-			users = append(users, key(role))
-		}
-		for _, u := range c.Natives {
-			users = append(users, fmt.Sprintf("%q", u.Name))
-		}
-		line("    auth_users: [ %s ]", strings.Join(users, ", "))
-		line("  }")
-		line("}")
+	t.line("      { stream: { account: MESH, subject: \"mostajs.live.default.*.*\" }, to: \"mostajs.events.$1.$2\" }")
+	t.line("    ]")
+	t.line("  }")
+}
+
+func (t *text) callout(c *Conf) {
+	t.line("authorization {")
+	t.line("  timeout: 2")
+	t.line("  auth_callout {")
+	t.line("    issuer: %s", c.Issuer)
+	if c.XKey != "" {
+		t.line("    xkey: %s", c.XKey)
 	}
-	_, err := w.Write(b.Bytes())
-	return err
+	t.line("    account: MESH")
+	users := make([]string, 0, 8)
+	for _, role := range bus.Roles() {
+		users = append(users, c.Key(role))
+	}
+	for _, u := range c.Natives {
+		users = append(users, fmt.Sprintf("%q", u.Name))
+	}
+	t.line("    auth_users: [ %s ]", strings.Join(users, ", "))
+	t.line("  }")
+	t.line("}")
 }
 
 // exported is what crosses from MESH to APP. share lets workers see the
@@ -150,12 +165,12 @@ var exported = []struct{ export, imports string }{
 	{`stream: "mostajs.live.>"`, `stream: { account: MESH, subject: "mostajs.live.>" }`},
 }
 
-func list(b *bytes.Buffer, indent, name string, subjects []string) {
-	fmt.Fprintf(b, "%s%s: { allow: [\n", indent, name)
+func (t *text) list(indent, name string, subjects []string) {
+	t.line("%s%s: { allow: [", indent, name)
 	for _, s := range subjects {
-		fmt.Fprintf(b, "%s  %q\n", indent, s)
+		t.line("%s  %q", indent, s)
 	}
-	fmt.Fprintf(b, "%s] }\n", indent)
+	t.line("%s] }", indent)
 }
 
 // value writes a variable as it is and everything else as a string.
