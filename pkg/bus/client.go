@@ -259,16 +259,8 @@ func (c *Client) attempt(ctx context.Context, x *exchange, p *pending, deadline 
 	}
 	l := x.lane
 	if l.isDown.Load() {
-		p.timer.Reset(left)
-		select {
-		case <-l.connected():
-		case <-ctx.Done():
-			if errors.Is(ctx.Err(), context.Canceled) {
-				return nil, false, ctx.Err()
-			}
-			return nil, false, errUnsent
-		case <-p.timer.C:
-			return nil, false, errUnsent
+		if err := l.await(ctx, p.timer, left); err != nil {
+			return nil, false, err
 		}
 		left = time.Until(deadline)
 	}
@@ -280,8 +272,7 @@ func (c *Client) attempt(ctx context.Context, x *exchange, p *pending, deadline 
 	id, reply := l.register(p)
 	p.msg.Subject, p.msg.Reply, p.msg.Data = x.subject, reply, x.data
 	if err := l.nc.PublishMsg(&p.msg); err != nil {
-		l.release(id)
-		p.drain()
+		l.forget(id, p)
 		return nil, false, unsent(err)
 	}
 	for {
@@ -290,12 +281,10 @@ func (c *Client) attempt(ctx context.Context, x *exchange, p *pending, deadline 
 		select {
 		case m = <-p.ch:
 		case <-ctx.Done():
-			l.release(id)
-			p.drain()
+			l.forget(id, p)
 			return nil, false, late(ctx.Err(), x.again)
 		case <-p.timer.C:
-			l.release(id)
-			p.drain()
+			l.forget(id, p)
 			if time.Until(deadline) <= 0 {
 				return nil, false, late(context.DeadlineExceeded, x.again)
 			}
@@ -306,21 +295,18 @@ func (c *Client) attempt(ctx context.Context, x *exchange, p *pending, deadline 
 			continue
 		case m == credit.Lost:
 			if l.nc.IsClosed() {
-				l.release(id)
-				p.drain()
+				l.forget(id, p)
 				return nil, false, errClosed
 			}
 			if !x.again {
 				continue // the reply may still come
 			}
-			l.release(id)
-			p.drain()
+			l.forget(id, p)
 			return nil, false, errLost
 		case part == credit.Start:
 			r, err := parseReply(m)
 			if err != nil {
-				l.release(id)
-				p.drain()
+				l.forget(id, p)
 				return nil, false, err
 			}
 			p.timer.Stop()
@@ -331,8 +317,7 @@ func (c *Client) attempt(ctx context.Context, x *exchange, p *pending, deadline 
 			})
 			return r, true, nil
 		case credit.NoResponders(m):
-			l.release(id)
-			p.drain()
+			l.forget(id, p)
 			return nil, false, errNobody
 		}
 		l.release(id)
@@ -341,13 +326,6 @@ func (c *Client) attempt(ctx context.Context, x *exchange, p *pending, deadline 
 			p.drain()
 		}
 		return r, false, err
-	}
-}
-
-// drain forgets what came for a token that is released.
-func (p *pending) drain() {
-	for len(p.ch) > 0 {
-		<-p.ch
 	}
 }
 

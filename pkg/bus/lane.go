@@ -1,6 +1,8 @@
 package bus
 
 import (
+	"context"
+	"errors"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -101,6 +103,35 @@ func (l *lane) release(id uint64) {
 	s.mu.Unlock()
 }
 
+// forget releases the token of a call that was given up, with what came for it.
+func (l *lane) forget(id uint64, p *pending) {
+	l.release(id)
+	p.drain()
+}
+
+// drain throws away what has come. No token may lead to p any more.
+func (p *pending) drain() {
+	for len(p.ch) > 0 {
+		<-p.ch
+	}
+}
+
+// await waits for a connection, as long as the call has time left. Errors:
+// errUnsent, or the context's when the caller went away.
+func (l *lane) await(ctx context.Context, timer *time.Timer, left time.Duration) error {
+	timer.Reset(left)
+	select {
+	case <-l.connected():
+		return nil
+	case <-ctx.Done():
+		if errors.Is(ctx.Err(), context.Canceled) {
+			return ctx.Err()
+		}
+	case <-timer.C:
+	}
+	return errUnsent
+}
+
 // deliver runs in the subscription's goroutine and never blocks.
 func (l *lane) deliver(m *nats.Msg) {
 	if len(m.Subject) <= len(l.prefix) {
@@ -187,9 +218,7 @@ func (l *lane) waiting() int {
 // recycle empties p for its next call. Its token must be released.
 func (p *pending) recycle() {
 	p.timer.Stop()
-	for len(p.ch) > 0 {
-		<-p.ch
-	}
+	p.drain()
 	p.broken.Store(false)
 	p.msg.Subject, p.msg.Reply, p.msg.Data, p.header[0] = "", "", nil, ""
 	if cap(p.buf) > 2*MaxHeader {
