@@ -87,10 +87,11 @@ type fan struct {
 // to back.
 func measure(t *testing.T, c *contender, path string) fan {
 	t.Helper()
+	settle := func() { <-time.NewTimer(5 * time.Second).C } // the protocol of the figure
+	settle()
 	before, _ := load.Memory(c.pid)
 	a := listen(t, c, path, []byte(`@fan.example`))
-	settle := time.NewTimer(5 * time.Second) // the protocol of the figure
-	<-settle.C
+	settle()
 	after, _ := load.Memory(c.pid)
 	client := &fasthttp.HostClient{Addr: c.addr, MaxConns: 1}
 	req, resp := fasthttp.AcquireRequest(), fasthttp.AcquireResponse()

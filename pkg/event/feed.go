@@ -77,10 +77,10 @@ func (o FeedOptions) withDefaults() FeedOptions {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	if o.RingEvents <= 0 {
-		o.RingEvents = 4096
+		o.RingEvents = 1024
 	}
 	if o.RingBytes <= 0 {
-		o.RingBytes = 16 << 20
+		o.RingBytes = 4 << 20
 	}
 	if o.MaxEvent <= 0 {
 		o.MaxEvent = 1 << 20
