@@ -36,7 +36,7 @@ type FeedOptions struct {
 	Log     *slog.Logger
 	Metrics *telemetry.Metrics
 	// RingEvents and RingBytes bound what is kept of a project for streams that
-	// resume; 0 = 4096 events, 16 MB.
+	// resume; 0 = 1024 events, 4 MB. The change log has the others.
 	RingEvents, RingBytes int
 	// MaxEvent is the most bytes of one event; a larger one is truncated;
 	// 0 = 1 MB.
