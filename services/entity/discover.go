@@ -58,7 +58,11 @@ func (s *Service) discover(ctx context.Context, h mesh.Header) ([]byte, error) {
 				if len(subjects) > 0 {
 					subjects = append(subjects, ',')
 				}
-				subjects = schema.AppendString(subjects, subject.Call(p.slug, e.Name, op))
+				address := subject.Call
+				if mesh.LookupOp(e.Name, op).Chunked { // in one message its reply is refused
+					address = subject.Stream
+				}
+				subjects = schema.AppendString(subjects, address(p.slug, e.Name, op))
 			}
 		}
 	}

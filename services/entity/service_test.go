@@ -498,6 +498,9 @@ func TestDiscoverTellsWhatTheCallerMay(t *testing.T) {
 	if err != nil || !strings.Contains(all, `"mostajs.Article.create"`) || !strings.Contains(all, `"fields":["title","n"]`) {
 		t.Fatalf("%s %v", all, err)
 	}
+	if !strings.Contains(all, `"mostajs.stream.default.Article.stream"`) || strings.Contains(all, `"mostajs.Article.stream"`) {
+		t.Errorf("stream can be asked on the stream subjects only: %s", all)
+	}
 	some, err := ask("reader")
 	if err != nil || strings.Contains(some, "create") || !strings.Contains(some, `"mostajs.Article.findAll"`) {
 		t.Fatalf("%s %v", some, err)
