@@ -4,11 +4,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/nats-io/nats.go"
 
 	"github.com/octomesh/octomesh/pkg/fault"
 	"github.com/octomesh/octomesh/pkg/mesh"
+	"github.com/octomesh/octomesh/pkg/telemetry"
 )
 
 // requestInfo is the header that the server writes into a request that came
@@ -49,11 +49,11 @@ func incoming(h nats.Header, reply, project string) (mesh.Header, time.Duration,
 			return mesh.Header{}, 0, err
 		}
 	}
-	if out.IdempotencyKey != "" && !visible(out.IdempotencyKey) {
+	if out.IdempotencyKey != "" && !telemetry.ValidIdempotencyKey(out.IdempotencyKey) {
 		return mesh.Header{}, 0, errBadKey
 	}
 	if out.RequestID == "" {
-		out.RequestID = newRequestID()
+		out.RequestID = telemetry.NewRequestID()
 	}
 	return out, ttl, nil
 }
@@ -80,15 +80,15 @@ func incomingNative(h nats.Header, info, project string) (mesh.Header, time.Dura
 		v := values[0]
 		switch lower {
 		case "x-request-id":
-			if visible(v) {
+			if telemetry.ValidRequestID(v) {
 				out.RequestID = v
 			}
 		case "traceparent":
-			if len(v) == 55 && visible(v) {
+			if _, ok := telemetry.ParseTraceParent(v); ok {
 				out.TraceParent = v
 			}
 		case "idempotency-key":
-			if !visible(v) {
+			if !telemetry.ValidIdempotencyKey(v) {
 				return mesh.Header{}, 0, errBadKey
 			}
 			out.IdempotencyKey = v
@@ -100,7 +100,7 @@ func incomingNative(h nats.Header, info, project string) (mesh.Header, time.Dura
 		}
 	}
 	if out.RequestID == "" {
-		out.RequestID = newRequestID()
+		out.RequestID = telemetry.NewRequestID()
 	}
 	return out, 0, nil
 }
@@ -129,25 +129,4 @@ func nativeUser(info string) string {
 		return ""
 	}
 	return user
-}
-
-// visible reports whether s has 1 to 128 visible ASCII characters.
-func visible(s string) bool {
-	if len(s) == 0 || len(s) > 128 {
-		return false
-	}
-	for i := 0; i < len(s); i++ {
-		if s[i] <= ' ' || s[i] > '~' {
-			return false
-		}
-	}
-	return true
-}
-
-func newRequestID() string {
-	id, err := uuid.NewV7()
-	if err != nil {
-		return ""
-	}
-	return id.String()
 }
