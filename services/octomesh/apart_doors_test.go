@@ -93,9 +93,14 @@ func TestApartProjects(t *testing.T) {
 		}
 	}
 	for _, c := range []struct{ path, project, name string }{
-		{"/api/v1/teams/t", "", "default"}, {"/api/v1/teams/t", "default", "default"},
-		{"/api/v1/teams/t", "shop", "shop"}, {"/shop/api/v1/teams/t", "", "shop"}, {"/api/v1/shop/teams/t", "", "shop"},
-		{"/api/v1/teams/t", "lab", "lab"}, {"/lab/api/v1/teams/t", "", "lab"}, {"/api/v1/lab/Team/t", "", "lab"},
+		{"/api/v1/teams/t", "", "default"},
+		{"/api/v1/teams/t", "default", "default"},
+		{"/api/v1/teams/t", "shop", "shop"},
+		{"/shop/api/v1/teams/t", "", "shop"},
+		{"/api/v1/shop/teams/t", "", "shop"},
+		{"/api/v1/teams/t", "lab", "lab"},
+		{"/lab/api/v1/teams/t", "", "lab"},
+		{"/api/v1/lab/Team/t", "", "lab"},
 	} {
 		if status, got := call(s.Key, "GET", c.path, c.project, ""); status != 200 || got != c.name {
 			t.Errorf("%+v: %d %s", c, status, got)
