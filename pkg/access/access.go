@@ -7,7 +7,7 @@ import (
 
 // The scopes that Check asks for.
 const (
-	Projects   = "projects"   // project ids, or slugs where an operator wrote them by hand
+	Projects   = "projects"   // ids of projects; a slug can pass to another project
 	Operations = "operations" // read, write, admin
 	Transports = "transports" // see TransportNames
 )
@@ -24,20 +24,19 @@ var OperationNames = []string{"read", "write", "admin"}
 // Ask is one question to Check.
 type Ask struct {
 	ProjectID string // immutable id
-	Project   string // slug
+	Project   string // slug, for the message
 	Class     mesh.Class
 	Transport string
 }
 
 // Check returns nil if the principal may, and else a *fault.Error:
 // UNAUTHORIZED for somebody anonymous, FORBIDDEN with the scope and value that
-// is lacking. Each operation class
-// stands for itself: write does not cover read.
+// is lacking. Each operation class stands for itself: write does not cover read.
 func Check(p *mesh.Principal, a Ask) error {
 	if p == nil || p.Kind == mesh.Anonymous {
 		return fault.New(fault.Unauthorized, "send an API key in X-API-Key or as a bearer token")
 	}
-	if !p.Scopes.Allows(Projects, a.ProjectID) && !p.Scopes.Allows(Projects, a.Project) {
+	if !p.Scopes.Allows(Projects, a.ProjectID) {
 		return lacking(Projects, a.Project)
 	}
 	if class := a.Class.String(); !p.Scopes.Allows(Operations, class) {

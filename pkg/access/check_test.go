@@ -9,7 +9,7 @@ import (
 
 func TestCheck(t *testing.T) {
 	key := &mesh.Principal{ID: "k:a", Kind: mesh.Key, Scopes: mesh.Scopes{
-		Projects: {"p1", "byhand"}, Operations: {"read", "admin"}, Transports: {"rest"},
+		Projects: {"p1", "slug"}, Operations: {"read", "admin"}, Transports: {"rest"},
 	}}
 	all := &mesh.Principal{ID: "k:b", Kind: mesh.Key, Scopes: mesh.Scopes{Projects: {"*"}, Operations: {"*"}, Transports: {"*"}}}
 	ok := Ask{ProjectID: "p1", Project: "shop", Class: mesh.Read, Transport: "rest"}
@@ -20,7 +20,7 @@ func TestCheck(t *testing.T) {
 		code fault.Code
 	}{
 		"allowed":         {key, ok, ""},
-		"by slug":         {key, with(func(a *Ask) { a.ProjectID, a.Project = "p9", "byhand" }), ""},
+		"by slug":         {key, with(func(a *Ask) { a.ProjectID, a.Project = "p9", "slug" }), fault.Forbidden},
 		"other project":   {key, with(func(a *Ask) { a.ProjectID = "p2" }), fault.Forbidden},
 		"write":           {key, with(func(a *Ask) { a.Class = mesh.Write }), fault.Forbidden},
 		"admin is no all": {key, with(func(a *Ask) { a.Class = mesh.Admin }), ""},

@@ -315,7 +315,7 @@ func TestRightsThatEndEndStreams(t *testing.T) {
 		if _, err := c.Next(t.Context()); err != io.EOF {
 			t.Fatalf("closed: %v", err)
 		}
-		f.Renew(&mesh.Principal{ID: "k:1", Kind: mesh.Key, Scopes: mesh.Scopes{"projects": {"p"}, "operations": {"read"}, "transports": {"ws"}}})
+		f.Renew(&mesh.Principal{ID: "k:1", Kind: mesh.Key, Scopes: mesh.Scopes{"projects": {"1"}, "operations": {"read"}, "transports": {"ws"}}})
 		if err := a.Err(); fault.CodeOf(err) != fault.Forbidden {
 			t.Fatalf("narrowed: %v", err)
 		}

@@ -44,7 +44,7 @@ func (who) Caller(_ context.Context, h *mesh.Header) (*mesh.Principal, error) {
 	case "all":
 		return &mesh.Principal{ID: "k:all", Kind: mesh.Key, Scopes: all}, nil
 	case "reader":
-		return &mesh.Principal{ID: "k:reader", Kind: mesh.Key, Scopes: mesh.Scopes{"projects": {"default"}, "operations": {"read"}, "transports": {"*"}}}, nil
+		return &mesh.Principal{ID: "k:reader", Kind: mesh.Key, Scopes: mesh.Scopes{"projects": {"pdefault"}, "operations": {"read"}, "transports": {"*"}}}, nil
 	}
 	return nil, fault.New(fault.Unauthorized, "unknown")
 }

@@ -151,7 +151,7 @@ func (i *Identity) Principal(_ context.Context, c access.Credential) (*mesh.Prin
 		p.ID, p.Scopes = "k:AAAAAAAA", mesh.Scopes{access.Projects: {"*"}, access.Operations: {"read", "write", "admin"}, access.Transports: {"*"}}
 		return p, "token-of-key", nil
 	case shown == Reader:
-		p.ID, p.Scopes = "k:BBBBBBBB", mesh.Scopes{access.Projects: {"default"}, access.Operations: {"read"}, access.Transports: {"*"}}
+		p.ID, p.Scopes = "k:BBBBBBBB", mesh.Scopes{access.Projects: {"id-default"}, access.Operations: {"read"}, access.Transports: {"*"}}
 		return p, "token-of-reader", nil
 	}
 	return nil, "", fault.New(fault.Unauthorized, "the credential is unknown or revoked")
@@ -177,7 +177,7 @@ func (f *Feed) Opened() <-chan struct{} { return f.opened }
 func (f *Feed) Subscribe(_ context.Context, s event.Subscription) (*live.Opened, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if err := access.Check(s.Principal, access.Ask{Project: s.Project, Class: mesh.Read, Transport: s.Transport}); err != nil {
+	if err := access.Check(s.Principal, access.Ask{ProjectID: "id-" + s.Project, Project: s.Project, Class: mesh.Read, Transport: s.Transport}); err != nil {
 		return nil, err
 	}
 	if f.Err != nil {
