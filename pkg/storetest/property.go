@@ -198,7 +198,7 @@ func (c *asked) answer() ([]schema.Row, error) {
 				return nil, fmt.Errorf("the record lacks %s: %s", column.Name, strictjson.Compact(nil, v))
 			}
 			if row[i], err = column.Decode(member); err != nil {
-				return nil, err
+				return nil, fmt.Errorf("%s of a record: %w\n%s", column.Name, err, r.Body)
 			}
 		}
 		out = append(out, row)
