@@ -70,6 +70,7 @@ func Property(t *testing.T, h Harness, n int) {
 	if missing := seen.Missing(least); len(missing) > 0 {
 		t.Errorf("%d pairs occur less than %d times, such as %v", len(missing), least, missing[0])
 	}
+	fmt.Printf("figure: {\"cases\":%d,\"neither_nothing_nor_everything_percent\":%d,\"every_pair_at_least\":%d,\"differences\":%t}\n", n, seen.Share(), least, t.Failed())
 }
 
 // SeededBugs holds the cases of Property to telling each of querytest's wrong
@@ -98,6 +99,7 @@ func SeededBugs(t *testing.T, h Harness, n int) {
 			t.Errorf("nothing tells %q from the database", b.Name)
 		}
 	}
+	fmt.Printf("figure: {\"cases\":%d,\"seeded_bugs\":%d,\"caught\":%d}\n", n, len(querytest.Bugs), len(caught))
 }
 
 // asked is one query about rows that a Store holds.
