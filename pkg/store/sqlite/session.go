@@ -47,7 +47,9 @@ const (
 	largeValue = 4 << 10
 )
 
-// connect opens a connection and sets its pragmas.
+// connect opens a connection and sets its pragmas. It leaves Conn.SetDefensive
+// alone: zombiezen v1.4.2 gives sqlite3_db_config one argument where it reads
+// two, so that SQLite writes a 1 to wherever the bytes behind it point.
 func (db *DB) connect(writer bool) (*session, error) {
 	flags := sqlite.OpenReadWrite
 	if writer {
@@ -82,9 +84,6 @@ func (db *DB) connect(writer bool) (*session, error) {
 	}
 	if err == nil {
 		err = register(conn)
-	}
-	if err == nil {
-		err = conn.SetDefensive(true)
 	}
 	if err != nil {
 		_ = conn.Close()
