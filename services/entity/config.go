@@ -15,6 +15,7 @@ import (
 	"github.com/octomesh/octomesh/pkg/bus"
 	"github.com/octomesh/octomesh/pkg/mesh"
 	"github.com/octomesh/octomesh/pkg/telemetry"
+	"github.com/octomesh/octomesh/services/entity/projects"
 )
 
 // Config is the worker's settings.
@@ -36,6 +37,8 @@ type Deps struct {
 	Relay  bus.Dialer // in the role relay
 	// Identity tells who calls; nil = asks the auth service over the bus.
 	Identity Identifier
+	// Dialects are the databases that projects may be on; nil = projects.BuiltIn.
+	Dialects []projects.Dialect
 	Log      *slog.Logger
 	Metrics  *telemetry.Metrics
 }

@@ -44,6 +44,9 @@ func New(c Config, d Deps) (*Service, error) {
 	if d.Dialer == nil || d.Relay == nil {
 		return nil, errors.New("the worker needs connections in the roles entity and relay")
 	}
+	if d.Dialects == nil {
+		d.Dialects = projects.BuiltIn()
+	}
 	if d.Log == nil {
 		d.Log = slog.New(slog.DiscardHandler)
 	}
@@ -105,7 +108,7 @@ func (s *Service) Run(ctx context.Context) error {
 	}
 	s.metrics.WorkerQueue(host.Queued)
 	s.set = projects.New(projects.Options{
-		DataDir: s.config.DataDir, SQLiteSync: s.config.SQLiteSync, CursorKey: s.cursorKey, Retention: s.config.Retention,
+		Dialects: s.deps.Dialects, DataDir: s.config.DataDir, SQLiteSync: s.config.SQLiteSync, CursorKey: s.cursorKey, Retention: s.config.Retention,
 		Replicas: s.config.Replicas,
 		Owner:    owner(), Host: host, Relay: publisher, Caller: s.caller, Log: s.log, Metrics: s.metrics,
 		Bell: func(slug string) { _ = client.Conn().Publish(subject.Bell(slug), nil) }, // a lost one costs a tick

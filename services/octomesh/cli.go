@@ -16,6 +16,7 @@ import (
 
 	client "github.com/octomesh/octomesh/clients/go"
 	"github.com/octomesh/octomesh/pkg/config"
+	"github.com/octomesh/octomesh/services/entity/projects"
 )
 
 // Exit codes of every command.
@@ -65,6 +66,7 @@ type output struct {
 
 // env is what a command works with beside its flags.
 type env struct {
+	dialects       []projects.Dialect // the databases compiled in
 	ctx            context.Context
 	in             io.Reader
 	stdout, stderr io.Writer
@@ -93,8 +95,9 @@ func (e *env) result(o output, v any, text func(io.Writer)) error {
 type ended int
 
 // Main runs a command and returns its exit status: 0 ok, 1 failed, 2 usage, 3
-// refused, 4 no server reached. An interrupt ends a command in good order.
-func Main(args []string, in io.Reader, stdout, stderr io.Writer) (status int) {
+// refused, 4 no server reached. An interrupt ends a command in good order. The
+// program serves the dialects that every program has, and those given here.
+func Main(args []string, in io.Reader, stdout, stderr io.Writer, more ...projects.Dialect) (status int) {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	defer func() {
@@ -116,7 +119,7 @@ func Main(args []string, in io.Reader, stdout, stderr io.Writer) (status int) {
 		fmt.Fprintln(stderr, "octomesh:", err)
 		return exitUsage
 	}
-	e := &env{ctx: ctx, in: in, stdout: stdout, stderr: stderr, parsed: parsed}
+	e := &env{dialects: append(projects.BuiltIn(), more...), ctx: ctx, in: in, stdout: stdout, stderr: stderr, parsed: parsed}
 	if err := parsed.Run(e); err != nil {
 		fmt.Fprintln(stderr, "octomesh:", strings.TrimPrefix(err.Error(), "octomesh: "))
 		return statusOf(err)

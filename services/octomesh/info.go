@@ -11,7 +11,13 @@ import (
 
 type infoCommand struct{ output }
 
-// Run prints the settings in force, secrets masked.
+// database is a dialect that is compiled in, and how it was tested.
+type database struct {
+	Dialect  string `json:"dialect"`
+	Evidence string `json:"evidence"` // engine, emulator or text
+}
+
+// Run prints the settings in force, secrets masked, and what is compiled in.
 func (c *infoCommand) Run(e *env) error {
 	var all struct {
 		Serve serveCommand `cmd:"" default:"1"`
@@ -21,12 +27,19 @@ func (c *infoCommand) Run(e *env) error {
 		return err
 	}
 	settings := config.List(parsed)
-	return e.result(c.output, settings, func(w io.Writer) {
+	databases := make([]database, len(e.dialects))
+	for i, d := range e.dialects {
+		databases[i] = database{d.Name, d.Evidence}
+	}
+	return e.result(c.output, map[string]any{"version": versionText(), "settings": settings, "databases": databases}, func(w io.Writer) {
 		fmt.Fprintf(w, "octomesh %s\n\n", versionText())
 		if err := config.Write(w, settings); err != nil {
 			fmt.Fprintln(e.stderr, err)
 		}
-		fmt.Fprintf(w, "\ndatabases compiled in: sqlite\n")
+		fmt.Fprint(w, "\ndatabases compiled in (and how each was tested):\n")
+		for _, d := range databases {
+			fmt.Fprintf(w, "  %-12s %s\n", d.Dialect, d.Evidence)
+		}
 	})
 }
 

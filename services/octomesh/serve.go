@@ -20,6 +20,7 @@ import (
 	"github.com/octomesh/octomesh/services/auth"
 	"github.com/octomesh/octomesh/services/auth/keyring"
 	"github.com/octomesh/octomesh/services/entity"
+	"github.com/octomesh/octomesh/services/entity/projects"
 	gateway "github.com/octomesh/octomesh/services/gateway-http"
 )
 
@@ -41,6 +42,9 @@ type serveCommand struct {
 
 // Run serves until it is interrupted.
 func (c *serveCommand) Run(e *env) error {
+	if _, err := projects.Find(e.dialects, c.Auth.Dialect); err != nil {
+		return fmt.Errorf("DB_DIALECT: %w", err)
+	}
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
@@ -133,7 +137,7 @@ func (c *serveCommand) services(e *env, m *meshServer, log *slog.Logger, metrics
 		return nil, nil, err
 	}
 	w, err := entity.New(c.Entity, entity.Deps{
-		Dialer: m.role(bus.RoleEntity), Relay: m.role(bus.RoleRelay), Log: telemetry.Named(log, "entity"), Metrics: metrics.For("entity"),
+		Dialects: e.dialects, Dialer: m.role(bus.RoleEntity), Relay: m.role(bus.RoleRelay), Log: telemetry.Named(log, "entity"), Metrics: metrics.For("entity"),
 	})
 	if err != nil {
 		return nil, nil, err

@@ -3,6 +3,7 @@ package projects
 import (
 	"context"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/octomesh/octomesh/pkg/bus/subject"
@@ -12,11 +13,44 @@ import (
 	"github.com/octomesh/octomesh/pkg/store/sqlite"
 )
 
-// open opens the database of a definition; dialects lists all that there are.
-type open func(ctx context.Context, o *Options, d *Definition, cat *schema.Catalog) (driver.Conn, error)
+// Dialect is a database that a program has compiled in: a row of the table that
+// its main hands down.
+type Dialect struct {
+	// Name is its id in DB_DIALECT and in the definitions of projects.
+	Name string
+	// Evidence is how it was tested, as driver.Capabilities says it.
+	Evidence string
+	// Open opens a project's database. Errors: those of the driver's own Open.
+	Open func(ctx context.Context, o *Options, d *Definition, cat *schema.Catalog) (driver.Conn, error)
+}
 
-var dialects = map[string]open{
-	"sqlite": openSQLite,
+// BuiltIn are the dialects that every program has; octomesh-all adds others.
+func BuiltIn() []Dialect {
+	return []Dialect{
+		{Name: "sqlite", Evidence: "engine", Open: openSQLite},
+	}
+}
+
+// known are the ids of all dialects, whether a program has them or not.
+var known = []string{
+	"sqlite", "postgres", "cockroachdb", "mysql", "mariadb", "oracle", "mssql", "db2", "hana", "hsqldb",
+	"sybase", "mongodb", "clickhouse", "spanner",
+}
+
+// Find returns the dialect of that name. Errors: UNSUPPORTED, with what the
+// program has, and which program has more.
+func Find(compiledIn []Dialect, name string) (*Dialect, error) {
+	var names []string
+	for i := range compiledIn {
+		if compiledIn[i].Name == name {
+			return &compiledIn[i], nil
+		}
+		names = append(names, compiledIn[i].Name)
+	}
+	if slices.Contains(known, name) {
+		return nil, fault.New(fault.Unsupported, "the database %q is not compiled into this program, which has %s; start octomesh-all, which has more", name, strings.Join(names, ", "))
+	}
+	return nil, fault.New(fault.Unsupported, "there is no database %q; this program has %s, octomesh-all has more (octomesh-all info lists them)", name, strings.Join(names, ", "))
 }
 
 // openSQLite takes the file that the address names (a path, or sqlite: and a

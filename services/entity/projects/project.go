@@ -5,7 +5,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/octomesh/octomesh/pkg/fault"
 	"github.com/octomesh/octomesh/pkg/schema"
 	"github.com/octomesh/octomesh/pkg/store"
 	"github.com/octomesh/octomesh/pkg/telemetry"
@@ -63,11 +62,11 @@ func start(ctx context.Context, o *Options, d *Definition) (*Project, error) {
 	if err != nil {
 		return nil, err
 	}
-	open := dialects[d.Dialect]
-	if open == nil {
-		return nil, fault.New(fault.Unsupported, "the project %s is to be on %q, which this worker cannot open", d.Slug, d.Dialect)
+	dialect, err := Find(o.Dialects, d.Dialect)
+	if err != nil {
+		return nil, err
 	}
-	conn, err := open(ctx, o, d, cat)
+	conn, err := dialect.Open(ctx, o, d, cat)
 	if err != nil {
 		return nil, err
 	}

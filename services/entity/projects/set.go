@@ -24,6 +24,7 @@ type Host interface {
 // Options are what a Set works with. All but Retention, SQLiteSync, Owner and Bell
 // are required.
 type Options struct {
+	Dialects   []Dialect // what can be opened
 	DataDir    string
 	SQLiteSync string
 	CursorKey  []byte
