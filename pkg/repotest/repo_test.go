@@ -176,6 +176,7 @@ var layers = map[string][]string{
 	"storetest":     {"fault", "strictjson", "schema", "query", "mesh", "store"},
 	"transporttest": {"fault", "strictjson", "schema", "query", "mesh", "event", "access", "bus", "store"},
 	"repotest":      {},
+	"testserver":    {},
 }
 
 // libraries say where alone a library may be imported in product code.
@@ -189,7 +190,9 @@ var libraries = map[string][]string{
 	"modernc.org/sqlite":                  {"pkg/store/sqlite", "bench/floor"},
 	"github.com/alecthomas/kong":          {"pkg/config", "services/octomesh", "bench"},
 	"github.com/prometheus/client_golang": {"pkg/telemetry"},
-	"database/sql":                        {"bench/floor"},
+	"database/sql":                        {"bench/floor", "pkg/store/sqldb", "pkg/testserver"},
+	"github.com/go-sql-driver/mysql":      {"pkg/store/sqldb/mysql", "pkg/testserver"},
+	"github.com/jackc/pgx/v5":             {"pkg/store/postgres", "pkg/store/hsqldb", "pkg/testserver"},
 }
 
 func TestImportsGoOneWay(t *testing.T) {
