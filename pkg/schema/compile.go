@@ -1,6 +1,12 @@
 package schema
 
-import "strings"
+import (
+	"strings"
+	"sync/atomic"
+)
+
+// serials counts the entities that were ever compiled.
+var serials atomic.Uint64
 
 // compile resolves the drafts to a Catalog. It goes on after a problem as far
 // as it can, so that all of them are named; its result is only good if there
@@ -38,6 +44,7 @@ func (p *parser) register(c *Catalog) {
 		if d.broken {
 			continue
 		}
+		d.serial = serials.Add(1)
 		c.Entities = append(c.Entities, d.Entity)
 		if o := names[strings.ToLower(d.Name)]; o != nil {
 			p.no(d.at+".name", "the entity at "+o.at+" has this name too (case makes no difference)")

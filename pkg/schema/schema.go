@@ -78,7 +78,13 @@ type Entity struct {
 
 	byName map[string]*Column
 	byRel  map[string]*Relation
+	serial uint64
 }
+
+// Serial is the entity's number in this process. No two entities of compiled
+// Catalogs have the same, even if they are equal, so that it may key what was
+// made for one of them.
+func (e *Entity) Serial() uint64 { return e.serial }
 
 // Field is one declared field.
 type Field struct {

@@ -63,10 +63,10 @@ func (g Engine) Compare(want, have []Table) (steps []Step, misfits []Misfit) {
 			if hasIndex(h, x, w.PrimaryKey) {
 				continue
 			}
-			for n := 2; taken[strings.ToLower(x.Name)]; n++ {
+			for n := 2; taken[strings.ToLower(g.Dialect.Short(x.Name))]; n++ {
 				x.Name = w.Indexes[k].Name + "_" + strconv.Itoa(n)
 			}
-			taken[strings.ToLower(x.Name)] = true
+			taken[strings.ToLower(g.Dialect.Short(x.Name))] = true
 			indexes = append(indexes, Step{Table: w.Name, Index: &x})
 		}
 	}

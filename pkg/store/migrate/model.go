@@ -45,6 +45,9 @@ type Index struct {
 type Key struct {
 	Column string
 	Desc   bool
+	// NotNull tells that the column is the record's id or version, which sqlgen
+	// sorts by as what is never null. It makes no index another.
+	NotNull bool
 }
 
 // Condition restricts an index to rows in which Column is null, is not null, or
@@ -78,7 +81,8 @@ func (t *Table) Column(name string, fold bool) *Column {
 
 // Same reports whether two indexes do the same.
 func (x Index) Same(y Index) bool {
-	return x.Unique == y.Unique && slices.Equal(x.Keys, y.Keys) && slices.Equal(x.Where, y.Where)
+	same := func(a, b Key) bool { return a.Column == b.Column && a.Desc == b.Desc }
+	return x.Unique == y.Unique && slices.EqualFunc(x.Keys, y.Keys, same) && slices.Equal(x.Where, y.Where)
 }
 
 // Wanted returns the tables of a Catalog: one for each collection (entities of
@@ -166,7 +170,7 @@ func (w *wanted) indexes(entities []*schema.Entity) {
 				}
 			}
 			if id := e.Columns[0].Physical; w.d.IndexID && !x.Unique && !slices.ContainsFunc(x.Keys, func(k Key) bool { return k.Column == id }) {
-				x.Keys = append(x.Keys, Key{Column: id})
+				x.Keys = append(x.Keys, Key{Column: id, NotNull: true})
 			}
 			w.add(t, x, e)
 		}
@@ -215,7 +219,7 @@ func declared(e *schema.Entity) []Index {
 		text := false
 		for _, k := range ix.Keys {
 			text = text || k.Text
-			x.Keys = append(x.Keys, Key{Column: k.Column.Physical, Desc: k.Desc})
+			x.Keys = append(x.Keys, Key{Column: k.Column.Physical, Desc: k.Desc, NotNull: k.Column.Role == schema.RoleID || k.Column.Role == schema.RoleVersion})
 			if ix.Sparse && ix.Unique { // one that could not serve a sort would be of no use
 				x.Where = append(x.Where, Condition{Column: k.Column.Physical, Op: IsNotNull})
 			}
@@ -246,7 +250,7 @@ func (w *wanted) junction(r *schema.Relation) {
 		PrimaryKey: []string{r.OwnerKey, r.TargetKey},
 		Indexes: []Index{{
 			Name: "ix_" + r.Through + "_" + r.TargetKey,
-			Keys: []Key{{Column: r.TargetKey}, {Column: r.OwnerKey}},
+			Keys: []Key{{Column: r.TargetKey, NotNull: true}, {Column: r.OwnerKey, NotNull: true}},
 		}},
 	})
 }

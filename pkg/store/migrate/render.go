@@ -41,6 +41,9 @@ func createTable(d *sqlgen.Dialect, t *Table) string {
 func appendColumn(b []byte, d *sqlgen.Dialect, c *Column, primary bool) []byte {
 	b = append(d.AppendIdent(b, c.Name), ' ')
 	b = append(b, c.Declared...)
+	if c.Identity {
+		b = append(b, d.Identity...)
+	}
 	if primary {
 		b = append(b, " PRIMARY KEY"...)
 	}
@@ -58,7 +61,7 @@ func createIndex(d *sqlgen.Dialect, table string, x *Index) string {
 	if x.Unique {
 		b = append(b, "UNIQUE "...)
 	}
-	b = append(d.AppendIdent(append(b, "INDEX "...), x.Name), " ON "...)
+	b = append(d.AppendIdent(append(b, "INDEX "...), d.Short(x.Name)), " ON "...)
 	b = append(d.AppendIdent(b, table), " ("...)
 	for i, k := range x.Keys {
 		if i > 0 {
@@ -67,6 +70,13 @@ func createIndex(d *sqlgen.Dialect, table string, x *Index) string {
 		b = d.AppendIdent(b, k.Column)
 		if k.Desc {
 			b = append(b, " DESC"...)
+		}
+		// in the order that sqlgen asks for, or no sort could be read from it
+		switch spell := d.Nulls == sqlgen.NullsSpell && !k.NotNull; {
+		case spell && k.Desc:
+			b = append(b, " NULLS LAST"...)
+		case spell:
+			b = append(b, " NULLS FIRST"...)
 		}
 	}
 	b = append(b, ')')

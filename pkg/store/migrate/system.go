@@ -36,7 +36,7 @@ func System(d *sqlgen.Dialect) []Table {
 		{
 			Name: sqlgen.RepliesTable, PrimaryKey: []string{"principal", "idem"},
 			Columns: []Column{key("principal", true), key("idem", true), hash, text("body", false), num("seq"), num("at")},
-			Indexes: []Index{{Name: "ix" + sqlgen.RepliesTable + "_at", Keys: []Key{{Column: "at"}}}},
+			Indexes: []Index{{Name: "ix" + sqlgen.RepliesTable + "_at", Keys: []Key{{Column: "at", NotNull: true}}}},
 		},
 		{
 			Name: sqlgen.JournalTable, PrimaryKey: []string{"n"},

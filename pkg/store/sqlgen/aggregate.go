@@ -133,7 +133,38 @@ func (g *Generator) Aggregate(q *query.Aggregate, a *Args) *Plan {
 	for x := l; x != nil; x = x.inner {
 		a.key = x.appendKey(a.key, q.Entity)
 	}
-	return g.run(a, q.Entity, q.Output, false, func(b *Builder) { b.level(l) })
+	return g.read(a, q.Entity, q.Output, false, func(b *Builder) { b.level(l) }, func(b *Builder) { b.rows(q.Entity, first(q), nil) })
+}
+
+// Rows compiles the read of the whole rows that a pipeline begins with, for
+// query.RunAggregate to answer from: what Aggregate does where a condition is
+// inexact, for an engine that turns out not to be able to compute a result.
+func (g *Generator) Rows(q *query.Aggregate, a *Args) *Plan {
+	where := first(q)
+	a.key = appendExpr(appendEntity(a.key[:0], 'R', q.Entity), q.Entity, where)
+	rows := func(b *Builder) {
+		b.rows(q.Entity, where, nil)
+		b.inexact = true
+	}
+	return g.read(a, q.Entity, q.Output, false, rows, rows)
+}
+
+// first is what holds for the records before the first stage that is no filter.
+func first(q *query.Aggregate) query.Expr {
+	var all query.And
+	if q.Where != nil {
+		all = append(all, q.Where)
+	}
+	for _, s := range q.Stages {
+		f, ok := s.(query.FilterStage)
+		if !ok {
+			break
+		}
+		if f.Where != nil {
+			all = append(all, f.Where)
+		}
+	}
+	return all
 }
 
 func (l *level) appendKey(dst []byte, e *schema.Entity) []byte {
@@ -208,7 +239,7 @@ func (b *Builder) level(l *level) {
 	}
 	if l.group != nil && l.group.By != nil {
 		b.Write(" GROUP BY ")
-		b.operand(l.group.By)
+		b.operand(l.group.By, false)
 	}
 	for i, k := range l.order {
 		if i == 0 {
@@ -241,13 +272,13 @@ func (b *Builder) stagePage(l *level) {
 
 func (b *Builder) key(k sortKey) {
 	if k.handed < 0 {
-		b.operand(k.column)
+		b.operand(k.column, true)
 		return
 	}
 	if b.text {
 		b.sql = appendNumbered(b.d, appendStage(b.d, b.sql), 'o', k.handed)
 		if b.d.Collate != nil {
-			b.sql = append(b.sql, b.d.Collate(k.column)...)
+			b.sql = append(b.sql, b.d.Collate(k.column, true)...)
 		}
 	}
 }
@@ -262,7 +293,7 @@ func (b *Builder) alias(prefix byte, n int) {
 func (b *Builder) group(g *query.GroupStage) {
 	n := 0
 	if g.By != nil {
-		b.operand(g.By)
+		b.operand(g.By, false)
 		b.alias('c', n)
 		n++
 	}
@@ -290,7 +321,7 @@ func (b *Builder) accumulator(acc query.Accumulator, out *schema.Column) {
 		b.Arg(schema.FloatOf(acc.Constant))
 		return
 	}
-	operand := func() { b.operand(acc.Column) }
+	operand := func() { b.operand(acc.Column, acc.Op == query.Min || acc.Op == query.Max) }
 	if b.d.Aggregate != nil && b.d.Aggregate(b, acc.Op, acc.Column, operand) {
 		return
 	}

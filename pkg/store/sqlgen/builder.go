@@ -15,6 +15,8 @@ type Builder struct {
 	n     int // placeholders written
 	args  *Args
 	scope *level // nil: the table of the entity itself
+	// inexact: a text test was written that also lets others pass.
+	inexact bool
 }
 
 // Args is the reusable memory of one execution: the values in the order of the
@@ -75,14 +77,23 @@ func (b *Builder) column(c *schema.Column) {
 	b.sql = b.d.AppendIdent(b.sql, c.Physical)
 }
 
-// operand writes a column where it is compared or ordered.
-func (b *Builder) operand(c *schema.Column) {
+// operand writes a column where it is compared; ordered tells that it is not
+// for equality alone.
+func (b *Builder) operand(c *schema.Column, ordered bool) {
 	if !b.text {
 		return
 	}
 	b.column(c)
 	if b.d.Collate != nil {
-		b.sql = append(b.sql, b.d.Collate(c)...)
+		b.sql = append(b.sql, b.d.Collate(c, ordered)...)
+	}
+}
+
+// bind binds a value that is compared with a column.
+func (b *Builder) bind(c *schema.Column, v schema.Value) {
+	b.Arg(v)
+	if b.text && b.d.Bind != nil {
+		b.sql = append(b.sql, b.d.Bind(c)...)
 	}
 }
 

@@ -19,8 +19,11 @@ type Plan struct {
 	// Point tells that the statement touches at most the rows of the ids that
 	// it names: it is never long.
 	Point bool
+	// Residual tells that the statement reads whole rows, in the wanted order but
+	// without limit and skip, among them some that the condition does not leave:
+	// package residual makes the answer of them.
+	Residual bool
 
-	entity     *schema.Entity // kept alive for the key's sake
 	key        string
 	prev, next *Plan
 }

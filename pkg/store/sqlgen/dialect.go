@@ -1,7 +1,10 @@
 package sqlgen
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"strconv"
+	"strings"
 
 	"github.com/octomesh/octomesh/pkg/query"
 	"github.com/octomesh/octomesh/pkg/schema"
@@ -27,9 +30,15 @@ type Dialect struct {
 	NotEqual NotEqual
 	// Nulls is how null is made the lowest value of an order.
 	Nulls Nulls
-	// Collate is put behind a column wherever it is compared or ordered, for
-	// columns whose own collation is not the language's order. May be nil.
-	Collate func(c *schema.Column) string
+	// Collate is put behind a column wherever its value is compared, for columns
+	// whose own comparison is not the language's: a collation, a cast. ordered
+	// tells that the order matters (<, ORDER BY, MIN), not equality alone. May be
+	// nil.
+	Collate func(c *schema.Column, ordered bool) string
+	// Bind is put behind a placeholder whose value is compared with a column,
+	// such as the type that an engine would else take from the column, which may
+	// be too narrow. May be nil.
+	Bind func(c *schema.Column) string
 	// NoLimit is the LIMIT of a statement that only skips.
 	NoLimit string
 	// Fetch pages with OFFSET … ROWS FETCH NEXT … ROWS ONLY instead of LIMIT.
@@ -43,8 +52,15 @@ type Dialect struct {
 	// id is every order's last key. Not for engines whose indexes end with the
 	// primary key anyway.
 	IndexID bool
-	// Match writes a text test on an operand; see Match.
-	Match func(b *Builder, m Match)
+	// Identity stands behind the type of a column that the database numbers;
+	// empty where the type does it.
+	Identity string
+	// MaxName is the longest identifier, in bytes; 0 = no limit. Only names of
+	// indexes are ever shortened to it.
+	MaxName int
+	// Match writes a text test on an operand and reports whether it is exact; see
+	// Match.
+	Match func(b *Builder, m Match) bool
 	// Aggregate writes an accumulator over an operand. Nil, or a false reply,
 	// leaves it to the engine's own SUM, AVG, MIN and MAX.
 	Aggregate func(b *Builder, op query.AccumulatorOp, c *schema.Column, operand func()) bool
@@ -93,7 +109,11 @@ const (
 )
 
 // Match is a text test on a column. The dialect writes a condition that is true
-// exactly if the column's text passes; for null it may be false or NULL.
+// if the column's text passes, and replies whether it is false or NULL for every
+// other text; if not, the Plan is Residual. For null the condition may be false
+// or NULL, or also true where it is not exact. What is written and replied may
+// depend on Kind, Negate, Pattern.Portable and Pattern.Fold alone, never on the
+// texts, which are bound: plans are shared by all of them.
 type Match struct {
 	Kind    MatchKind
 	Operand func() // writes the column
@@ -129,6 +149,17 @@ func (d *Dialect) AppendIdent(dst []byte, name string) []byte {
 
 // Ident is AppendIdent as a string.
 func (d *Dialect) Ident(name string) string { return string(d.AppendIdent(nil, name)) }
+
+// Short returns the name, or, where it is longer than MaxName, its beginning
+// with a digest of the whole: the same in every process, another for another
+// name.
+func (d *Dialect) Short(name string) string {
+	if d.MaxName == 0 || len(name) <= d.MaxName {
+		return name
+	}
+	sum := sha256.Sum256([]byte(name))
+	return strings.ToValidUTF8(name[:d.MaxName-11], "") + "_" + hex.EncodeToString(sum[:5])
+}
 
 // AppendLiteral appends a text literal, for DDL alone: everywhere else values
 // are bound.

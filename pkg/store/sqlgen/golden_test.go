@@ -31,7 +31,7 @@ func plain() *sqlgen.Dialect {
 	return &sqlgen.Dialect{
 		Name: "plain", QuoteOpen: '[', QuoteClose: ']', Placeholder: sqlgen.DollarPlaceholder, Fetch: true, Float: "DOUBLE",
 		ForUpdate: " FOR UPDATE", IgnorePrefix: "IGNORE ",
-		Match: func(b *sqlgen.Builder, m sqlgen.Match) {
+		Match: func(b *sqlgen.Builder, m sqlgen.Match) bool {
 			if m.Negate {
 				b.Write("NOT ")
 			}
@@ -40,6 +40,7 @@ func plain() *sqlgen.Dialect {
 			b.Write(", ")
 			b.Arg(schema.TextOf(m.Text))
 			b.Write(")")
+			return m.Kind != sqlgen.MatchFold // as if it could not fold all letters
 		},
 	}
 }

@@ -9,7 +9,7 @@ import (
 // Load compiles the read of a whole row by its id; the caller binds the id.
 func (g *Generator) Load(e *schema.Entity, a *Args) *Plan {
 	a.key = appendEntity(a.key[:0], 'G', e)
-	return g.run(a, e, e.Columns, true, func(b *Builder) {
+	return g.run(a, e.Columns, true, func(b *Builder) {
 		b.Write("SELECT ")
 		b.columns(e.Columns)
 		b.from(e)
@@ -48,7 +48,7 @@ func Discriminator(e *schema.Entity) *schema.Column {
 func (g *Generator) Insert(e *schema.Entity, row schema.Row, a *Args) *Plan {
 	a.key = appendEntity(a.key[:0], 'I', e)
 	disc := Discriminator(e)
-	return g.run(a, e, nil, true, func(b *Builder) {
+	return g.run(a, nil, true, func(b *Builder) {
 		b.Write("INSERT INTO ")
 		b.ident(e.Collection)
 		b.Write(" (")
@@ -75,7 +75,7 @@ func (g *Generator) Update(e *schema.Entity, row schema.Row, set []*schema.Colum
 	for _, c := range set {
 		a.key = appendColumn(a.key, e, c)
 	}
-	return g.run(a, e, nil, true, func(b *Builder) {
+	return g.run(a, nil, true, func(b *Builder) {
 		b.Write("UPDATE ")
 		b.ident(e.Collection)
 		b.Write(" SET ")
@@ -95,7 +95,7 @@ func (g *Generator) Update(e *schema.Entity, row schema.Row, set []*schema.Colum
 // Delete compiles the removal of a row by its id; the caller binds the id.
 func (g *Generator) Delete(e *schema.Entity, a *Args) *Plan {
 	a.key = appendEntity(a.key[:0], 'D', e)
-	return g.run(a, e, nil, true, func(b *Builder) {
+	return g.run(a, nil, true, func(b *Builder) {
 		b.Write("DELETE")
 		b.from(e)
 		b.byID(e)
@@ -106,7 +106,7 @@ func (g *Generator) Delete(e *schema.Entity, a *Args) *Plan {
 // binds owner and target.
 func (g *Generator) Link(r *schema.Relation, a *Args) *Plan {
 	a.key = appendRelation(a.key[:0], '+', r)
-	return g.run(a, r.Owner, nil, true, func(b *Builder) {
+	return g.run(a, nil, true, func(b *Builder) {
 		b.Write("INSERT ")
 		b.Write(b.d.IgnorePrefix)
 		b.Write("INTO ")
@@ -129,7 +129,7 @@ func (g *Generator) Link(r *schema.Relation, a *Args) *Plan {
 func (g *Generator) Unlink(r *schema.Relation, n int, a *Args) *Plan {
 	a.key = appendRelation(a.key[:0], '-', r)
 	a.key = binary.AppendUvarint(a.key, uint64(Padded(n)))
-	return g.run(a, r.Owner, nil, true, func(b *Builder) {
+	return g.run(a, nil, true, func(b *Builder) {
 		b.Write("DELETE FROM ")
 		b.ident(r.Through)
 		b.Write(" WHERE ")

@@ -26,7 +26,7 @@ func (g *Generator) Dialect() *Dialect { return g.d }
 
 // run returns the plan of the key in a, compiled by write if need be; either
 // way a holds the values afterwards.
-func (g *Generator) run(a *Args, e *schema.Entity, columns []*schema.Column, point bool, write func(*Builder)) *Plan {
+func (g *Generator) run(a *Args, columns []*schema.Column, point bool, write func(*Builder)) *Plan {
 	a.Reset()
 	if p := g.cache.get(a.key); p != nil {
 		write(a.builder(g.d, false))
@@ -34,7 +34,34 @@ func (g *Generator) run(a *Args, e *schema.Entity, columns []*schema.Column, poi
 	}
 	b := a.builder(g.d, true)
 	write(b)
-	p := &Plan{SQL: string(b.sql), Columns: columns, Params: b.n, Point: point, entity: e}
+	return g.keep(a, b, columns, point)
+}
+
+// read is run for a read with conditions. Where one of them is inexact, the
+// plan is that of rows: the whole rows that come into question.
+func (g *Generator) read(a *Args, e *schema.Entity, columns []*schema.Column, point bool, write, rows func(*Builder)) *Plan {
+	a.Reset()
+	if p := g.cache.get(a.key); p != nil {
+		if p.Residual {
+			rows(a.builder(g.d, false))
+		} else {
+			write(a.builder(g.d, false))
+		}
+		return p
+	}
+	b := a.builder(g.d, true)
+	write(b)
+	if b.inexact {
+		a.Reset()
+		b = a.builder(g.d, true)
+		rows(b)
+		b.inexact, columns = true, e.Columns
+	}
+	return g.keep(a, b, columns, point)
+}
+
+func (g *Generator) keep(a *Args, b *Builder, columns []*schema.Column, point bool) *Plan {
+	p := &Plan{SQL: string(b.sql), Columns: columns, Params: b.n, Point: point, Residual: b.inexact}
 	p.Kinds = make([]schema.Kind, len(columns))
 	for i, c := range columns {
 		p.Kinds[i] = c.Type.Kind()
@@ -42,14 +69,16 @@ func (g *Generator) run(a *Args, e *schema.Entity, columns []*schema.Column, poi
 	return g.cache.put(a.key, p)
 }
 
-// Select compiles a read. Its result columns are the projection's.
+// Select compiles a read. Its result columns are the projection's, but those of
+// the entity where the plan is Residual.
 func (g *Generator) Select(q *query.Select, a *Args) *Plan {
 	a.key = appendEntity(a.key[:0], 'S', q.Entity)
 	a.key = appendText(a.key, q.Projection.Key)
 	a.key = appendOrder(a.key, q.Entity, q.Sort)
 	a.key = appendFlag(appendFlag(a.key, q.Limit > 0), q.Skip > 0)
 	a.key = appendExpr(a.key, q.Entity, q.Where)
-	return g.run(a, q.Entity, q.Projection.Columns, Pinned(q.Where), func(b *Builder) { b.selection(q) })
+	return g.read(a, q.Entity, q.Projection.Columns, Pinned(q.Where), func(b *Builder) { b.selection(q) },
+		func(b *Builder) { b.rows(q.Entity, q.Where, q.Sort) })
 }
 
 func (b *Builder) selection(q *query.Select) {
@@ -59,6 +88,15 @@ func (b *Builder) selection(q *query.Select) {
 	b.filter(q.Where)
 	b.order(q.Sort)
 	b.page(q.Limit, q.Skip)
+}
+
+// rows writes the read of all whole rows that a condition may leave, in order.
+func (b *Builder) rows(e *schema.Entity, where query.Expr, order []query.Order) {
+	b.Write("SELECT ")
+	b.columns(e.Columns)
+	b.from(e)
+	b.filter(where)
+	b.order(order)
 }
 
 func (b *Builder) columns(columns []*schema.Column) {
@@ -131,7 +169,7 @@ func (b *Builder) order(order []query.Order) {
 			b.Write(", ")
 		}
 		if b.text {
-			b.sortKey(func() { b.operand(o.Column) }, o.Desc, b.scope == nil && neverNull(o.Column))
+			b.sortKey(func() { b.operand(o.Column, true) }, o.Desc, b.scope == nil && neverNull(o.Column))
 		}
 	}
 }
@@ -144,7 +182,8 @@ func (g *Generator) Count(q *query.Select, a *Args) *Plan {
 	a.key = appendEntity(a.key[:0], 'C', q.Entity)
 	a.key = appendFlag(appendFlag(a.key, q.Limit > 0), q.Skip > 0)
 	a.key = appendExpr(a.key, q.Entity, q.Where)
-	return g.run(a, q.Entity, countColumns, Pinned(q.Where), func(b *Builder) { b.count(q) })
+	return g.read(a, q.Entity, countColumns, Pinned(q.Where), func(b *Builder) { b.count(q) },
+		func(b *Builder) { b.rows(q.Entity, q.Where, nil) })
 }
 
 func (b *Builder) count(q *query.Select) {
@@ -172,7 +211,7 @@ func (g *Generator) Links(r *schema.Relation, n int, reverse bool, a *Args) *Pla
 	if reverse {
 		given = r.TargetKey
 	}
-	return g.run(a, r.Owner, nil, true, func(b *Builder) {
+	return g.run(a, nil, true, func(b *Builder) {
 		b.Write("SELECT ")
 		b.ident(r.OwnerKey)
 		b.Write(", ")

@@ -2,7 +2,6 @@ package sqlgen
 
 import (
 	"encoding/binary"
-	"unsafe"
 
 	"github.com/octomesh/octomesh/pkg/query"
 	"github.com/octomesh/octomesh/pkg/schema"
@@ -12,12 +11,9 @@ import (
 // no value: entity, columns, operators, which values are null, padded lengths
 // of lists, forms of patterns.
 
-// appendEntity names an entity by its identity: a Catalog's entities never
-// change, and a Plan keeps its entity alive, so that no other can come to lie at
-// the same address as long as the key is in use.
+// appendEntity names an entity by its number: no two of a process have the same.
 func appendEntity(dst []byte, op byte, e *schema.Entity) []byte {
-	dst = append(dst, op)
-	return binary.NativeEndian.AppendUint64(dst, uint64(uintptr(unsafe.Pointer(e))))
+	return binary.AppendUvarint(append(dst, op), e.Serial())
 }
 
 func appendText(dst []byte, s string) []byte {

@@ -97,25 +97,25 @@ func (b *Builder) compare(e query.Compare, neg bool) {
 	}
 	switch {
 	case op == query.Ne && b.d.NotEqual != NotEqualOr && !neverNull(e.Column):
-		b.operand(e.Column)
+		b.operand(e.Column, ordered)
 		if b.d.NotEqual == NotEqualIsNot {
 			b.Write(" IS NOT ")
 		} else {
 			b.Write(" IS DISTINCT FROM ")
 		}
-		b.Arg(e.Value)
+		b.bind(e.Column, e.Value)
 		return
 	case (op == query.Ne || ordered && neg) && !neverNull(e.Column):
 		b.Write("(")
-		b.operand(e.Column)
+		b.operand(e.Column, ordered)
 		b.Write(operators[op])
-		b.Arg(e.Value)
+		b.bind(e.Column, e.Value)
 		b.orNull(e.Column)
 		return
 	}
-	b.operand(e.Column)
+	b.operand(e.Column, ordered)
 	b.Write(operators[op])
-	b.Arg(e.Value)
+	b.bind(e.Column, e.Value)
 }
 
 func (b *Builder) orNull(c *schema.Column) {
@@ -149,20 +149,20 @@ func (b *Builder) in(e query.In, neg bool) {
 	if orNull {
 		b.Write("(")
 	}
-	b.operand(e.Column)
+	b.operand(e.Column, false)
 	if neg {
 		b.Write(" NOT IN (")
 	} else {
 		b.Write(" IN (")
 	}
-	b.values(e.Values, n)
+	b.values(e.Column, e.Values, n)
 	b.Write(")")
 	if orNull {
 		b.orNull(e.Column)
 	}
 }
 
-func (b *Builder) values(values []schema.Value, n int) {
+func (b *Builder) values(c *schema.Column, values []schema.Value, n int) {
 	var last schema.Value
 	i, padded := 0, Padded(n)
 	for _, v := range values {
@@ -172,13 +172,13 @@ func (b *Builder) values(values []schema.Value, n int) {
 		if i > 0 {
 			b.Write(", ")
 		}
-		b.Arg(v)
+		b.bind(c, v)
 		last = v
 		i++
 	}
 	for ; i < padded; i++ {
 		b.Write(", ")
-		b.Arg(last)
+		b.bind(c, last)
 	}
 }
 
@@ -230,7 +230,9 @@ func (b *Builder) match(c *schema.Column, kind MatchKind, text string, p *query.
 	if orNull {
 		b.Write("(")
 	}
-	b.d.Match(b, Match{Kind: kind, Operand: func() { b.column(c) }, Text: text, Pattern: p, Negate: neg})
+	if !b.d.Match(b, Match{Kind: kind, Operand: func() { b.column(c) }, Text: text, Pattern: p, Negate: neg}) {
+		b.inexact = true
+	}
 	if orNull {
 		b.orNull(c)
 	}
@@ -259,26 +261,26 @@ func (b *Builder) regex(e query.Regex, neg bool) {
 func (b *Builder) prefix(c *schema.Column, text string, neg bool) {
 	after, bounded := successor(text)
 	b.Write("(")
-	b.operand(c)
+	b.operand(c, true)
 	if neg {
 		b.Write(" < ")
 	} else {
 		b.Write(" >= ")
 	}
-	b.Arg(schema.TextOf(text))
+	b.bind(c, schema.TextOf(text))
 	if bounded {
 		if neg {
 			b.Write(" OR ")
 		} else {
 			b.Write(" AND ")
 		}
-		b.operand(c)
+		b.operand(c, true)
 		if neg {
 			b.Write(" >= ")
 		} else {
 			b.Write(" < ")
 		}
-		b.Arg(schema.TextOf(after))
+		b.bind(c, schema.TextOf(after))
 	}
 	if neg && !neverNull(c) {
 		b.orNull(c)

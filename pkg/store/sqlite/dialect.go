@@ -49,14 +49,14 @@ func columnType(c *schema.Column, _ bool) string {
 	return "TEXT"
 }
 
-func collate(c *schema.Column) string {
+func collate(c *schema.Column, _ bool) string {
 	if c.Type == schema.Decimal {
 		return " COLLATE " + decimalCollation
 	}
 	return ""
 }
 
-func match(b *sqlgen.Builder, m sqlgen.Match) {
+func match(b *sqlgen.Builder, m sqlgen.Match) bool {
 	switch m.Kind {
 	case sqlgen.MatchInfix:
 		b.Write("instr(")
@@ -68,7 +68,7 @@ func match(b *sqlgen.Builder, m sqlgen.Match) {
 		} else {
 			b.Write(") > 0")
 		}
-		return
+		return true
 	case sqlgen.MatchSuffix: // substr counts code points
 		b.Write("substr(")
 		m.Operand()
@@ -80,7 +80,7 @@ func match(b *sqlgen.Builder, m sqlgen.Match) {
 			b.Write(") = ")
 		}
 		b.Arg(schema.TextOf(m.Text))
-		return
+		return true
 	case sqlgen.MatchFold:
 		b.Write(foldFunction + "(")
 		m.Operand()
@@ -100,6 +100,7 @@ func match(b *sqlgen.Builder, m sqlgen.Match) {
 	} else {
 		b.Write(")")
 	}
+	return true
 }
 
 // aggregate keeps sums and averages exact where the kind is, and makes null of

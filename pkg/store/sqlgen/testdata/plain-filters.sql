@@ -192,11 +192,11 @@ SELECT [id] FROM [people] WHERE (NOT MATCH_~([name], $1) OR [name] IS NULL)
 -- "ab"
 
 -- {"name":{"$regex":"AB","$regexFlags":"i"}}
-SELECT [id] FROM [people] WHERE MATCH_f([name], $1)
+SELECT [id], [_version], [name], [we"ird]]], [age], [level], [active], [born], [balance], [extra], [boss], [createdAt], [updatedAt], [deletedAt] FROM [people] WHERE MATCH_f([name], $1)
 -- "ab"
 
 -- not {"name":{"$regex":"AB","$regexFlags":"i"}}
-SELECT [id] FROM [people] WHERE (NOT MATCH_f([name], $1) OR [name] IS NULL)
+SELECT [id], [_version], [name], [we"ird]]], [age], [level], [active], [born], [balance], [extra], [boss], [createdAt], [updatedAt], [deletedAt] FROM [people] WHERE (NOT MATCH_f([name], $1) OR [name] IS NULL)
 -- "ab"
 
 -- {"name":{"$regex":"^[a-c]+x|y"}}
@@ -227,11 +227,11 @@ SELECT [id] FROM [people] WHERE (([age] <= $1 OR [age] IS NULL) AND [level] = $2
 -- 1 2 3
 
 -- search
-SELECT [id] FROM [people] WHERE (MATCH_f([name], $1) OR MATCH_f([we"ird]]], $2))
+SELECT [id], [_version], [name], [we"ird]]], [age], [level], [active], [born], [balance], [extra], [boss], [createdAt], [updatedAt], [deletedAt] FROM [people] WHERE (MATCH_f([name], $1) OR MATCH_f([we"ird]]], $2))
 -- "é" "é"
 
 -- not search
-SELECT [id] FROM [people] WHERE ((NOT MATCH_f([name], $1) OR [name] IS NULL) AND (NOT MATCH_f([we"ird]]], $2) OR [we"ird]]] IS NULL))
+SELECT [id], [_version], [name], [we"ird]]], [age], [level], [active], [born], [balance], [extra], [boss], [createdAt], [updatedAt], [deletedAt] FROM [people] WHERE ((NOT MATCH_f([name], $1) OR [name] IS NULL) AND (NOT MATCH_f([we"ird]]], $2) OR [we"ird]]] IS NULL))
 -- "é" "é"
 
 -- the highest prefix
