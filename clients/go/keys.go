@@ -2,8 +2,10 @@ package client
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"net/url"
+	"strconv"
 	"time"
 )
 
@@ -20,9 +22,29 @@ type Key struct {
 	LastUsedAt  *time.Time  `json:"lastUsedAt,omitempty"`
 }
 
-// Permissions is what a key may do: scope name to allowed values, "*" for all.
+// Permissions is what a key may do: scope name to allowed values, "*" for all;
+// and how often.
 type Permissions struct {
-	Scopes map[string][]string `json:"scopes"`
+	Scopes    map[string][]string `json:"scopes"`
+	RateLimit *RateLimit          `json:"rateLimit,omitempty"` // nil = as often as it likes
+}
+
+// RateLimit bounds the calls of a key. More get ErrRateLimited, with the time to
+// wait.
+type RateLimit struct {
+	Requests int    `json:"requests"`
+	Per      string `json:"per"`             // second, minute, hour or day
+	Burst    int    `json:"burst,omitempty"` // at once; 0 = all of them
+}
+
+// UnmarshalJSON reads the short form too: a number of calls a minute.
+func (r *RateLimit) UnmarshalJSON(b []byte) error {
+	if n, err := strconv.Atoi(string(b)); err == nil {
+		*r = RateLimit{Requests: n, Per: "minute"}
+		return nil
+	}
+	type long RateLimit
+	return json.Unmarshal(b, (*long)(r))
 }
 
 // NewKey describes a key to make.

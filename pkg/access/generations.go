@@ -47,6 +47,20 @@ func (g *generations[K, V]) put(k K, v V) {
 	g.keep(kept[K, V]{k, v})
 }
 
+// add returns what is stored under k, which is v if there was nothing.
+func (g *generations[K, V]) add(k K, v V) V {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	e, ok := g.young[k]
+	if !ok {
+		if e, ok = g.old[k]; !ok {
+			e = kept[K, V]{k, v}
+		}
+		g.keep(e)
+	}
+	return e.value
+}
+
 func (g *generations[K, V]) keep(e kept[K, V]) {
 	delete(g.old, e.key)
 	if _, ok := g.young[e.key]; !ok && len(g.young) >= g.limit {

@@ -35,6 +35,7 @@ type claims struct {
 	Kind    mesh.Kind   `json:"k"`
 	Scopes  mesh.Scopes `json:"s,omitempty"`
 	Roles   []string    `json:"r,omitempty"`
+	Rate    mesh.Rate   `json:"l,omitzero"`
 	Parents []string    `json:"p,omitempty"`
 	Issued  int64       `json:"t"`
 	Expires int64       `json:"e"`
@@ -79,7 +80,7 @@ func (s *Signer) SignAsOf(p *mesh.Principal, now time.Time, ttl time.Duration) (
 		end = p.Expires
 	}
 	body, err := json.Marshal(claims{
-		ID: p.ID, Kind: p.Kind, Scopes: p.Scopes, Roles: p.Roles, Parents: p.Parents,
+		ID: p.ID, Kind: p.Kind, Scopes: p.Scopes, Roles: p.Roles, Rate: p.Rate, Parents: p.Parents,
 		Issued: now.UnixMicro(), Expires: end.UnixMicro(),
 	})
 	if err != nil {
@@ -131,7 +132,7 @@ func verify(token string, trusted []ed25519.PublicKey) (*mesh.Principal, *claims
 		return nil, nil, badToken(nil)
 	}
 	return &mesh.Principal{
-		ID: c.ID, Kind: c.Kind, Scopes: c.Scopes, Roles: c.Roles, Parents: c.Parents,
+		ID: c.ID, Kind: c.Kind, Scopes: c.Scopes, Roles: c.Roles, Rate: c.Rate, Parents: c.Parents,
 		Expires: time.UnixMicro(c.Expires),
 	}, &c, nil
 }

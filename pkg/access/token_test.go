@@ -68,10 +68,15 @@ func wantCode(t testing.TB, err error, code fault.Code) {
 func TestTokenRoundTrip(t *testing.T) {
 	s := newSigner(t)
 	v := newVerifier(t, s)
-	token := mustSign(t, s, reader("k:abc"))
+	who := reader("k:abc")
+	who.Rate = mesh.Rate{Calls: 5, Seconds: 60, Burst: 2}
+	token := mustSign(t, s, who)
 	p, err := v.Verify(token)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if p.Rate != who.Rate {
+		t.Fatalf("the rate is %+v", p.Rate)
 	}
 	if p.ID != "k:abc" || p.Kind != mesh.Key || !p.Scopes.Allows(Projects, "x") || p.Scopes.Allows(Operations, "write") || len(p.Parents) != 1 {
 		t.Fatalf("%+v", p)

@@ -102,9 +102,19 @@ type Principal struct {
 	Kind   Kind     `json:"kind"`
 	Scopes Scopes   `json:"scopes"`
 	Roles  []string `json:"roles,omitempty"`
+	// Rate is how often it may call; the zero Rate is no limit.
+	Rate Rate `json:"rateLimit,omitzero"`
 	// Parents are ids whose revocation ends this principal too.
 	Parents []string  `json:"parents,omitempty"`
 	Expires time.Time `json:"-"` // of the token that it was read from
+}
+
+// Rate limits how often a principal may call: Calls in Seconds on average, and
+// at most Burst at once.
+type Rate struct {
+	Calls   int `json:"calls"`
+	Seconds int `json:"seconds"`
+	Burst   int `json:"burst"`
 }
 
 // Scopes maps a registered scope (projects, operations, transports, …) to the

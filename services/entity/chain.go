@@ -133,9 +133,22 @@ func (s *Service) identified(next mesh.Caller) mesh.Caller {
 		if c.Principal, err = s.identity.Caller(ctx, &r.Header); err != nil {
 			return nil, err
 		}
+		if err = s.within(c.Principal, r.Native); err != nil {
+			return nil, err
+		}
 		c.Transport = transport(r)
 		return next.Call(ctx, &c)
 	})
+}
+
+// within holds a native client to its rate. Whoever comes through a gateway was
+// counted there.
+func (s *Service) within(p *mesh.Principal, native string) error {
+	if native == "" {
+		return nil
+	}
+	_, err := s.rates.Take(p)
+	return err
 }
 
 // classes are the classes that a request's caller must have. An op that does not

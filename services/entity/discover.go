@@ -19,6 +19,9 @@ func (s *Service) discover(ctx context.Context, h mesh.Header) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := s.within(who, h.Native); err != nil {
+		return nil, err
+	}
 	if who.Kind == mesh.Anonymous {
 		return nil, access.Check(who, access.Ask{})
 	}

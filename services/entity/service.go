@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/octomesh/octomesh/pkg/access"
 	"github.com/octomesh/octomesh/pkg/bus"
 	"github.com/octomesh/octomesh/pkg/bus/subject"
 	"github.com/octomesh/octomesh/pkg/fault"
@@ -36,6 +37,7 @@ type Service struct {
 
 	client   *bus.Client
 	identity Identifier
+	rates    *access.Limiter
 	set      *projects.Set
 }
 
@@ -54,7 +56,7 @@ func New(c Config, d Deps) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Service{config: c, deps: d, log: d.Log, metrics: d.Metrics, cursorKey: key, ready: make(chan struct{}), identity: d.Identity}, nil
+	return &Service{config: c, deps: d, log: d.Log, metrics: d.Metrics, cursorKey: key, ready: make(chan struct{}), identity: d.Identity, rates: access.NewLimiter()}, nil
 }
 
 // Name returns "entity".

@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/octomesh/octomesh/pkg/access"
 	"github.com/octomesh/octomesh/pkg/bus"
 	"github.com/octomesh/octomesh/pkg/event"
 	"github.com/octomesh/octomesh/pkg/fault"
@@ -141,7 +142,7 @@ func (s *Service) connect(ctx context.Context) error {
 	}
 	s.door = &door.Door{
 		Caller: s.client, Identity: &s.identities, Control: s.client, Projects: projects,
-		KeyInURL: door.KeyInURL(s.cfg.KeyInURL), Log: s.log, Metrics: s.deps.Metrics,
+		KeyInURL: door.KeyInURL(s.cfg.KeyInURL), Rates: access.NewLimiter(), Log: s.log, Metrics: s.deps.Metrics,
 	}
 	s.hub = live.NewHub(&s.identities, live.FromEvents(s.feed))
 	return nil

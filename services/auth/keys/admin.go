@@ -161,7 +161,7 @@ func (m *Manager) Update(ctx context.Context, body []byte, by *mesh.Principal) (
 	if k.RevokedAt != nil {
 		return nil, fault.New(fault.Conflict, "the key was revoked, which is for ever; make a new one")
 	}
-	before, err := k.Scopes()
+	before, rate, err := k.rights()
 	if err != nil {
 		return nil, err
 	}
@@ -188,7 +188,7 @@ func (m *Manager) Update(ctx context.Context, body []byte, by *mesh.Principal) (
 		}
 		// Also where rights are added: the caller wants to use them now, and a
 		// native connection only gets them by connecting again.
-		ends = ends || scopes.Narrows(before, in.permissions.Scopes) || scopes.Narrows(in.permissions.Scopes, before)
+		ends = ends || scopes.Narrows(before, in.permissions.Scopes) || scopes.Narrows(in.permissions.Scopes, before) || rate != in.permissions.Rate
 		data["permissions"] = k.Permissions
 	}
 	if in.has["enabled"] {

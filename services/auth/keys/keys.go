@@ -36,15 +36,13 @@ type Key struct {
 	UpdatedAt   *time.Time      `json:"updatedAt"`
 }
 
-// Scopes returns what the key allows.
-func (k *Key) Scopes() (mesh.Scopes, error) {
-	var p struct {
-		Scopes mesh.Scopes `json:"scopes"`
-	}
+// rights returns what the key allows, and how often.
+func (k *Key) rights() (mesh.Scopes, mesh.Rate, error) {
+	var p permissions
 	if err := json.Unmarshal(k.Permissions, &p); err != nil {
-		return nil, fault.Wrap(err, fault.Internal, "the key's permissions cannot be read")
+		return nil, mesh.Rate{}, fault.Wrap(err, fault.Internal, "the key's permissions cannot be read")
 	}
-	return p.Scopes, nil
+	return p.Scopes, scopes.ParseRate(p.RateLimit), nil
 }
 
 // Alive returns nil if the key can be used at that moment. Errors: UNAUTHORIZED.
@@ -62,11 +60,11 @@ func (k *Key) Alive(now time.Time) error {
 
 // Principal returns whoever holds the key.
 func (k *Key) Principal() (*mesh.Principal, error) {
-	s, err := k.Scopes()
+	s, rate, err := k.rights()
 	if err != nil {
 		return nil, err
 	}
-	p := &mesh.Principal{ID: access.KeyID(k.ID), Kind: mesh.Key, Scopes: s}
+	p := &mesh.Principal{ID: access.KeyID(k.ID), Kind: mesh.Key, Scopes: s, Rate: rate}
 	if k.Account != "" {
 		p.Parents = []string{"a:" + k.Account}
 	}

@@ -14,8 +14,9 @@ import (
 // Permissions are what a key allows.
 type Permissions struct {
 	Scopes mesh.Scopes `json:"scopes"`
-	// RateLimit is kept as it was given; {"requests":n,"per":"minute"}-like.
-	RateLimit any `json:"rateLimit,omitempty"`
+	// RateLimit is kept as it was given; ParseRate reads it.
+	RateLimit any       `json:"rateLimit,omitempty"`
+	Rate      mesh.Rate `json:"-"`
 }
 
 // The limits of permissions: they travel with each call inside a token.
@@ -100,11 +101,12 @@ func (p *parser) rateLimit(v *fastjson.Value) {
 	if v.Type() == fastjson.TypeNull {
 		return
 	}
-	if v.Type() != fastjson.TypeObject && v.Type() != fastjson.TypeNumber || len(v.MarshalTo(nil)) > 256 {
-		p.fail("permissions.rateLimit", "must be a number or a small object")
+	rate, ok := rateOf(v)
+	if !ok {
+		p.fail("permissions.rateLimit", rateForm)
 		return
 	}
-	p.out.RateLimit = rawJSON(strictjson.Compact(nil, v))
+	p.out.Rate, p.out.RateLimit = rate, rawJSON(strictjson.Compact(nil, v))
 }
 
 type rawJSON []byte

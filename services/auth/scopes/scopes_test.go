@@ -49,7 +49,7 @@ func TestBothForms(t *testing.T) {
 		"twice":     {`{"projects":["shop","p2","shop"]}`, `{"projects":["p2"]}`},
 		"nothing":   {`{}`, `{}`},
 		"system":    {`{"projects":["_system"]}`, `{"projects":["_system"]}`},
-		"ratelimit": {`{"scopes":{"projects":"*"},"rateLimit":{"perMinute":5}}`, `{"projects":["*"]}`},
+		"ratelimit": {`{"scopes":{"projects":"*"},"rateLimit":{"requests":5,"per":"minute"}}`, `{"projects":["*"]}`},
 		"flat rate": {`{"projects":"*","rateLimit":60}`, `{"projects":["*"]}`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -63,9 +63,38 @@ func TestBothForms(t *testing.T) {
 			}
 		})
 	}
-	p, err := registry.Parse([]byte(`{"scopes":{},"rateLimit":{"a":[1]}}`))
-	if b, _ := json.Marshal(p); err != nil || string(b) != `{"scopes":{},"rateLimit":{"a":[1]}}` {
+	p, err := registry.Parse([]byte(`{"scopes":{},"rateLimit":{"per":"hour", "requests":7}}`))
+	if b, _ := json.Marshal(p); err != nil || string(b) != `{"scopes":{},"rateLimit":{"per":"hour","requests":7}}` {
 		t.Fatalf("%s %v", b, err)
+	}
+}
+
+func TestRates(t *testing.T) {
+	for in, want := range map[string]mesh.Rate{
+		`60`:                            {Calls: 60, Seconds: 60, Burst: 60},
+		`1`:                             {Calls: 1, Seconds: 60, Burst: 1},
+		`{"requests":5,"per":"second"}`: {Calls: 5, Seconds: 1, Burst: 5},
+		`{"per":"hour","requests":7}`:   {Calls: 7, Seconds: 3600, Burst: 7},
+		`{"requests":1000000,"per":"day","burst":10}`: {Calls: 1000000, Seconds: 86400, Burst: 10},
+		`null`: {},
+	} {
+		p, err := registry.Parse([]byte(`{"projects":"*","rateLimit":` + in + `}`))
+		if err != nil || p.Rate != want || ParseRate([]byte(in)) != want {
+			t.Errorf("%s: %+v, %+v, %v", in, p.Rate, ParseRate([]byte(in)), err)
+		}
+	}
+	for _, in := range []string{
+		`0`, `-1`, `1.5`, `1e3`, `1000001`, `"60"`, `true`, `[60]`, `{}`, `{"requests":5}`, `{"per":"minute"}`, `{"requests":5,"per":"week"}`,
+		`{"requests":5,"per":60}`, `{"requests":"5","per":"hour"}`, `{"requests":5,"per":"hour","burst":6}`, `{"requests":5,"per":"hour","burst":0}`,
+		`{"requests":5,"per":"hour","burst":null}`, `{"requests":5,"per":"hour","more":1}`, `{"perMinute":5}`,
+	} {
+		_, err := registry.Parse([]byte(`{"projects":"*","rateLimit":` + in + `}`))
+		if fault.CodeOf(err) != fault.ValidationError || ParseRate([]byte(in)) != (mesh.Rate{}) {
+			t.Errorf("%s: %+v, %v", in, ParseRate([]byte(in)), err)
+		}
+	}
+	if r := ParseRate([]byte(`{`)); r != (mesh.Rate{}) {
+		t.Error(r)
 	}
 }
 
@@ -147,7 +176,7 @@ func TestListAndShow(t *testing.T) {
 
 func FuzzPermissions(f *testing.F) {
 	f.Add(`{"scopes":{"projects":["*"],"operations":["read"],"transports":["ws"]}}`)
-	f.Add(`{"projects":"default","rateLimit":{"a":1}}`)
+	f.Add(`{"projects":"default","rateLimit":{"requests":1,"per":"day"}}`)
 	f.Fuzz(func(t *testing.T, src string) {
 		p, err := registry.Parse([]byte(src))
 		if err != nil {

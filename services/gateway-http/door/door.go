@@ -3,6 +3,8 @@ package door
 import (
 	"context"
 	"log/slog"
+	"strconv"
+	"time"
 
 	"github.com/octomesh/octomesh/pkg/access"
 	"github.com/octomesh/octomesh/pkg/fault"
@@ -32,6 +34,7 @@ type Door struct {
 	Control  Controller
 	Projects *Projects
 	KeyInURL KeyInURL
+	Rates    *access.Limiter
 	Log      *slog.Logger
 	Metrics  *telemetry.Metrics
 }
@@ -52,12 +55,19 @@ func (d *Door) identify(x *httpserver.Exchange, live bool) (caller, access.Crede
 		return caller{}, c, err
 	}
 	x.Principal = p.ID
-	return caller{p, token}, c, nil
+	left, err := d.Rates.Take(p)
+	if left.Limit > 0 {
+		x.SetHeader("RateLimit-Limit", strconv.Itoa(left.Limit))
+		x.SetHeader("RateLimit-Remaining", strconv.Itoa(left.Remaining))
+		x.SetHeader("RateLimit-Reset", strconv.FormatInt(int64((left.Reset+time.Second-1)/time.Second), 10))
+	}
+	return caller{p, token}, c, err
 }
 
-// Identify tells who sent the request. A request without a credential gives a
-// nil principal and no token: whether that is enough is access.Check's to say.
-// Errors: those of Credential and of the Identifier.
+// Identify tells who sent the request, and counts it. A request without a
+// credential gives a nil principal and no token: whether that is enough is
+// access.Check's to say. Errors: those of Credential and of the Identifier,
+// RATE_LIMITED.
 func (d *Door) Identify(x *httpserver.Exchange, live bool) (*mesh.Principal, string, access.Credential, error) {
 	who, c, err := d.identify(x, live)
 	return who.principal, who.token, c, err

@@ -39,6 +39,11 @@ func failures() object {
 		if s == 429 || s == 503 || s == 504 {
 			h["Retry-After"] = ref("headers", "Retry-After")
 		}
+		if s == 429 {
+			for _, name := range []string{"RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"} {
+				h[name] = ref("headers", name)
+			}
+		}
 		out[failureName(s)] = object{
 			"description": strings.Join(text, " "), "headers": h,
 			"content": object{"application/json": object{"schema": object{
@@ -118,6 +123,9 @@ func headers() object {
 		"Location":             h("The new record's address."),
 		"Idempotency-Replayed": h("true for the stored reply of a key seen before."),
 		"Retry-After":          h("Seconds after which a repetition makes sense."),
+		"RateLimit-Limit":      h("Calls that the key may make at once, after a rest."),
+		"RateLimit-Remaining":  h("Calls that are left now."),
+		"RateLimit-Reset":      h("Seconds until all are left again."),
 	}
 }
 

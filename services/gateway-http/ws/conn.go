@@ -111,6 +111,9 @@ func (c *conn) authenticate() (*mesh.Principal, string, access.Credential, error
 	ctx, cancel := context.WithTimeout(c.ctx, c.t.Limits.Auth)
 	defer cancel()
 	p, token, err := c.t.door.Identity.Principal(ctx, cred)
+	if err == nil {
+		_, err = c.t.door.Rates.Take(p)
+	}
 	if err != nil {
 		return nil, "", cred, err
 	}

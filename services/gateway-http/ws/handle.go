@@ -138,7 +138,11 @@ func (c *conn) respond(reqID, body []byte) error {
 func (c *conn) request(f *frame) {
 	start := time.Now()
 	op, code := "none", "ok"
-	r, err := c.translate(f)
+	r := &mesh.Request{Header: mesh.Header{Transport: Transport, RequestID: telemetry.NewRequestID()}}
+	_, err := c.t.door.Rates.Take(c.live.Principal())
+	if err == nil {
+		err = c.translate(f, r)
+	}
 	if err == nil {
 		op = r.Op
 		err = c.call(f.reqID, r)
@@ -159,32 +163,31 @@ func (c *conn) request(f *frame) {
 
 // translate makes a mesh.Request of a message: the members that are ours are
 // taken off, everything else goes to the worker as it is.
-func (c *conn) translate(f *frame) (*mesh.Request, error) {
-	r := &mesh.Request{Header: mesh.Header{Transport: Transport, RequestID: telemetry.NewRequestID()}}
+func (c *conn) translate(f *frame, r *mesh.Request) error {
 	slug := firstOf(f.text("project"), c.project)
 	project, err := c.t.door.Projects.Find(slug)
 	if err != nil {
-		return r, err
+		return err
 	}
 	r.Project, r.CatalogVersion = project.Slug, project.Version
 	if r.Entity = f.text("entity"); r.Entity != mesh.ProjectEntity {
 		if r.Entity, err = project.EntityName(r.Entity); err != nil {
-			return r, err
+			return err
 		}
 	}
 	op := mesh.LookupOp(r.Entity, f.text("op"))
 	if op == nil {
-		return r, fault.New(fault.UnknownOp, "there is no such operation")
+		return fault.New(fault.UnknownOp, "there is no such operation")
 	}
 	r.Op = op.Name
 	if key := f.text("idempotencyKey"); key != "" {
 		if !telemetry.ValidIdempotencyKey(key) {
-			return r, fault.New(fault.InvalidRequest, "idempotencyKey must be 1 to 128 visible ASCII characters")
+			return fault.New(fault.InvalidRequest, "idempotencyKey must be 1 to 128 visible ASCII characters")
 		}
 		r.IdempotencyKey = key
 	}
 	r.Args = arguments(f)
-	return r, nil
+	return nil
 }
 
 // arguments is the request object for the worker: the message without the

@@ -51,6 +51,9 @@ func (c *conn) subscribe(f *frame) error {
 }
 
 func (c *conn) subscribed(f *frame) (*subscription, error) {
+	if _, err := c.t.door.Rates.Take(c.live.Principal()); err != nil {
+		return nil, err
+	}
 	var from mesh.Position
 	var err error
 	if p := f.text("position"); p != "" {

@@ -31,10 +31,11 @@ const Schemas = `[
  {"name":"Maker","collection":"makers","fields":{"name":{"type":"string"}}}]`
 
 // Key is known to Identity with every right; Reader may read the default
-// project alone; Revoked is refused.
+// project alone; Slow has every right, twice a day.
 const (
 	Key    = "sk_test_AAAAAAAA_0000000000000000000000000000000000000000000"
 	Reader = "sk_test_BBBBBBBB_0000000000000000000000000000000000000000000"
+	Slow   = "sk_test_CCCCCCCC_0000000000000000000000000000000000000000000"
 	Ticket = "ticket-1"
 )
 
@@ -153,6 +154,10 @@ func (i *Identity) Principal(_ context.Context, c access.Credential) (*mesh.Prin
 	case shown == Reader:
 		p.ID, p.Scopes = "k:BBBBBBBB", mesh.Scopes{access.Projects: {"id-default"}, access.Operations: {"read"}, access.Transports: {"*"}}
 		return p, "token-of-reader", nil
+	case shown == Slow:
+		p.ID, p.Scopes = "k:CCCCCCCC", mesh.Scopes{access.Projects: {"*"}, access.Operations: {"read", "write"}, access.Transports: {"*"}}
+		p.Rate = mesh.Rate{Calls: 2, Seconds: 86400, Burst: 2}
+		return p, "token-of-slow", nil
 	}
 	return nil, "", fault.New(fault.Unauthorized, "the credential is unknown or revoked")
 }
@@ -324,7 +329,7 @@ func New(t testing.TB, o httpserver.Options, mount func(*House, *httpserver.Mux)
 	}
 	projects.SetLoaded()
 	h.Hub = live.NewHub(h.Identity, h.Feed)
-	h.Door = &door.Door{Caller: h.Mesh, Identity: h.Identity, Projects: projects, Log: httpserver.Discard()}
+	h.Door = &door.Door{Caller: h.Mesh, Identity: h.Identity, Projects: projects, Rates: access.NewLimiter(), Log: httpserver.Discard()}
 	mux := httpserver.NewMux()
 	mount(h, mux)
 	h.Server = httpserver.New(mux, o)
