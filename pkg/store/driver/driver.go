@@ -148,6 +148,9 @@ const (
 	Create     Strategy = "create"      // drop and create
 	CreateDrop Strategy = "create-drop" // create, and drop at Close
 	None       Strategy = "none"        // change nothing, check nothing
+	// Inspect touches nothing at all, not even the tables of the log, and takes
+	// no lock: such a Conn serves Examine, Ping and Close alone. It is no setting.
+	Inspect Strategy = "inspect"
 )
 
 // Capabilities is the honest record of what an engine guarantees.

@@ -3,8 +3,10 @@
 // model, and the steps between them come out, with everything that does not fit
 // and may not be changed.
 //
-// The order of work is: Wanted, the driver's own introspection, Compare, then
-// the driver runs the SQL of each Step and notes it in _octo_schema_journal.
-// Nothing here drops or narrows anything, except Drop, which a strategy must
-// ask for.
+// The order of work is: Wanted, which says it in the engine's words (form), the
+// driver's own introspection, Compare, then Run makes each step and notes it in
+// _octo_schema_journal. A driver holds its lock around Run, and a transaction
+// where the engine's can hold tables. Nothing here drops or narrows anything,
+// except the tables that a strategy asks to drop and unique indexes of ours that
+// are no longer wanted.
 package migrate

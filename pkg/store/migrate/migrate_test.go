@@ -62,31 +62,33 @@ func TestCompare(t *testing.T) {
 		`CREATE UNIQUE INDEX [uq_as_s] ON [as] ([s]) WHERE [deletedAt] IS NULL`,
 		`CREATE INDEX [idx_as_0] ON [as] ([n] DESC, [s])`,
 	}
-	steps, err := g.Plan(driver.Update, cat, nil)
-	if got := sql(g, steps); err != nil || !slices.Equal(got, all) {
-		t.Errorf("%v\n%s", err, strings.Join(got, "\n"))
+	p := g.Plan(driver.Update, cat, nil)
+	if got := sql(g, p.Steps); p.Fault() != nil || !slices.Equal(got, all) {
+		t.Errorf("%v\n%s", p.Fault(), strings.Join(got, "\n"))
 	}
 	have := migrate.Wanted(cat, g.Dialect)
-	if steps, err := g.Plan(driver.Validate, cat, have); err != nil || len(steps) != 0 {
-		t.Errorf("what is wanted does not fit itself: %v %v", steps, err)
+	if p := g.Plan(driver.Validate, cat, have); p.Fault() != nil || len(p.Steps) != 0 {
+		t.Errorf("what is wanted does not fit itself: %+v", p)
 	}
 	// a column and an index are missing, the index's name is taken by another
 	old := migrate.Table{
 		Name: "as", PrimaryKey: []string{"id"}, Columns: have[0].Columns[:4:4],
 		Indexes: []migrate.Index{have[0].Indexes[0], {Name: "IDX_AS_0", Keys: []migrate.Key{{Column: "n"}}}},
 	}
-	steps, err = g.Plan(driver.Update, cat, append([]migrate.Table{old}, migrate.System(g.Dialect)...))
+	p = g.Plan(driver.Update, cat, append([]migrate.Table{old}, migrate.System(g.Dialect)...))
 	want := []string{`ALTER TABLE [as] ADD COLUMN [x] TXT`, `ALTER TABLE [as] ADD COLUMN [deletedAt] TXT`, `CREATE INDEX [idx_as_0_2] ON [as] ([n] DESC, [s])`}
-	if got := sql(g, steps); err != nil || !slices.Equal(got, want) {
-		t.Errorf("%v\n%s", err, strings.Join(got, "\n"))
+	if got := sql(g, p.Steps); p.Fault() != nil || !slices.Equal(got, want) {
+		t.Errorf("%v\n%s", p.Fault(), strings.Join(got, "\n"))
 	}
-	if _, err = g.Plan(driver.Validate, cat, []migrate.Table{old}); fault.CodeOf(err) != fault.Conflict {
+	p = g.Plan(driver.Validate, cat, []migrate.Table{old})
+	if err := p.Fault(); fault.CodeOf(err) != fault.Conflict {
 		t.Error(err)
-	} else if m := fault.From(err).Details.([]migrate.Misfit); len(m) != 3 || m[0] != (migrate.Misfit{Table: "as", Column: "x", Reason: "the column is missing"}) {
+	} else if m := fault.From(err).Details.([]migrate.Misfit); len(m) != 3 || m[0].Table != "as" || m[0].Column != "x" || m[0].Reason != "the column is missing" || m[0].Do == "" {
 		t.Errorf("%+v", m)
 	}
-	if steps, err := g.Plan(driver.Create, cat, have); err != nil || migrate.SQL(g.Dialect, steps[0]) != "DROP TABLE [as]" || !slices.Equal(sql(g, steps)[1:], all) {
-		t.Errorf("%v %v", sql(g, steps), err)
+	p = g.Plan(driver.Create, cat, have)
+	if got := sql(g, p.Steps); p.Fault() != nil || got[0] != "DROP TABLE [as]" || !slices.Equal(got[1:], all) {
+		t.Errorf("%v %v", got, p.Fault())
 	}
 }
 
@@ -110,7 +112,8 @@ func TestMisfits(t *testing.T) {
 	} {
 		h := fresh()
 		c.change(&h)
-		_, err := g.Plan(driver.Update, cat, []migrate.Table{h})
+		p := g.Plan(driver.Update, cat, []migrate.Table{h})
+		err := p.Fault()
 		m, ok := fault.From(err).Details.([]migrate.Misfit)
 		if fault.CodeOf(err) != fault.Conflict || !ok || m[0].Column != c.column || !strings.Contains(fault.From(err).Message, "table as, column "+c.column) {
 			t.Errorf("%s: %v", name, err)
@@ -119,8 +122,8 @@ func TestMisfits(t *testing.T) {
 	h := fresh() // a key that a unique index keeps is as good
 	h.PrimaryKey, h.Indexes = nil, append(h.Indexes, migrate.Index{Name: "k", Unique: true, Keys: []migrate.Key{{Column: "id"}}})
 	h.Columns = append(h.Columns, migrate.Column{Name: "y", NotNull: true, Default: "1"})
-	if _, err := g.Plan(driver.Update, cat, []migrate.Table{h}); err != nil {
-		t.Error(err)
+	if p := g.Plan(driver.Update, cat, []migrate.Table{h}); p.Fault() != nil {
+		t.Error(p.Fault())
 	}
 }
 

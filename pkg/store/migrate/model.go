@@ -30,6 +30,12 @@ type Column struct {
 	Default string
 	// Identity asks for numbers given by the database.
 	Identity bool
+	// Generated is the expression of a column that the database computes; it is
+	// never written. An introspection may give any text.
+	Generated string
+	// Collation is the order of a text column of a database, in its own words;
+	// empty if it is the one that own tables have, or if the engine has none.
+	Collation string
 }
 
 // Index is an index. Two indexes are the same when all but their names is.
@@ -39,15 +45,40 @@ type Index struct {
 	Unique bool
 	// Where are the conditions of a partial index, all of which must hold.
 	Where []Condition
+	// Means is the index as a Catalog wants it, where Keys and Where are but the
+	// engine's way of saying it; nil = Keys and Where say it themselves.
+	Means *Index
 }
 
-// Key is one column of an Index.
+// Meaning is the index as a Catalog wants it: its Keys are columns of records.
+func (x *Index) Meaning() *Index {
+	if x.Means != nil {
+		return x.Means
+	}
+	return x
+}
+
+// Columns are the names of the columns that the index is about.
+func (x *Index) Columns() []string {
+	keys := x.Meaning().Keys
+	names := make([]string, len(keys))
+	for i, k := range keys {
+		names[i] = k.Column
+	}
+	return names
+}
+
+// Key is one key of an Index: a column, its first characters, or an expression.
 type Key struct {
 	Column string
 	Desc   bool
 	// NotNull tells that the column is the record's id or version, which sqlgen
 	// sorts by as what is never null. It makes no index another.
 	NotNull bool
+	Prefix  int // in characters; 0 = the whole column
+	// Expr is the expression of a key that is no column. Engines rewrite them, so
+	// an index with one is told by its name, which holds a digest of its meaning.
+	Expr string
 }
 
 // Condition restricts an index to rows in which Column is null, is not null, or
@@ -72,7 +103,7 @@ const (
 // without regard to ASCII case where fold is set.
 func (t *Table) Column(name string, fold bool) *Column {
 	for i := range t.Columns {
-		if c := &t.Columns[i]; c.Name == name || fold && strings.EqualFold(c.Name, name) {
+		if c := &t.Columns[i]; equalName(c.Name, name, fold) {
 			return c
 		}
 	}
@@ -80,10 +111,29 @@ func (t *Table) Column(name string, fold bool) *Column {
 }
 
 // Same reports whether two indexes do the same.
-func (x Index) Same(y Index) bool {
-	same := func(a, b Key) bool { return a.Column == b.Column && a.Desc == b.Desc }
-	return x.Unique == y.Unique && slices.EqualFunc(x.Keys, y.Keys, same) && slices.Equal(x.Where, y.Where)
+func (x Index) Same(y Index) bool { return x.same(y, false) }
+
+func (x Index) same(y Index, fold bool) bool {
+	if x.Unique != y.Unique || len(x.Keys) != len(y.Keys) || len(x.Where) != len(y.Where) {
+		return false
+	}
+	if x.byName() || y.byName() {
+		return strings.EqualFold(x.Name, y.Name)
+	}
+	return slices.EqualFunc(x.Keys, y.Keys, func(a, b Key) bool {
+		return equalName(a.Column, b.Column, fold) && a.Desc == b.Desc && a.Prefix == b.Prefix
+	}) && !slices.ContainsFunc(x.Where, func(a Condition) bool { // in any order
+		return !slices.ContainsFunc(y.Where, func(b Condition) bool {
+			return equalName(a.Column, b.Column, fold) && a.Op == b.Op && a.Text == b.Text
+		})
+	})
 }
+
+func (x *Index) byName() bool {
+	return slices.ContainsFunc(x.Keys, func(k Key) bool { return k.Expr != "" })
+}
+
+func equalName(a, b string, fold bool) bool { return a == b || fold && strings.EqualFold(a, b) }
 
 // Wanted returns the tables of a Catalog: one for each collection (entities of
 // one collection share it, with the union of their columns), one for each
@@ -104,6 +154,11 @@ func Wanted(cat *schema.Catalog, d *sqlgen.Dialect) []Table {
 		}
 	}
 	w.types()
+	for i := range w.tables {
+		t := &w.tables[i]
+		form(d, t, w.longNames(i))
+		shorten(d, t)
+	}
 	return append(w.tables, System(d)...)
 }
 
@@ -149,13 +204,27 @@ func (w *wanted) types() {
 	for i := range w.sources {
 		t := &w.tables[i]
 		for k, c := range w.sources[i] {
-			key := c.Role == schema.RoleID || c.Role == schema.RoleReference
+			key := c.Role == schema.RoleID || c.Role == schema.RoleReference || c.Role == schema.RoleDiscriminator
 			for _, x := range t.Indexes {
 				key = key || slices.ContainsFunc(x.Keys, func(k Key) bool { return k.Column == c.Physical })
 			}
+			key = key && !w.long(c)
 			t.Columns[k].Declared = w.d.ColumnType(c, key)
 		}
 	}
+}
+
+// long reports whether an index takes the column's text only in part.
+func (w *wanted) long(c *schema.Column) bool {
+	return w.d.Tables.Long != nil && c.Role == schema.RoleField && w.d.Tables.Long(c)
+}
+
+func (w *wanted) longNames(table int) map[string]bool {
+	names := make(map[string]bool)
+	for _, c := range w.sources[table] {
+		names[c.Physical] = w.long(c)
+	}
+	return names
 }
 
 // indexes gathers the indexes of one table from the entities that share it. A
@@ -253,4 +322,5 @@ func (w *wanted) junction(r *schema.Relation) {
 			Keys: []Key{{Column: r.TargetKey, NotNull: true}, {Column: r.OwnerKey, NotNull: true}},
 		}},
 	})
+	w.sources = append(w.sources, nil)
 }

@@ -1,6 +1,10 @@
 package migrate
 
-import "github.com/octomesh/octomesh/pkg/store/sqlgen"
+import (
+	"strconv"
+
+	"github.com/octomesh/octomesh/pkg/store/sqlgen"
+)
 
 // SQL returns the statement of a step.
 func SQL(d *sqlgen.Dialect, s Step) string {
@@ -10,7 +14,13 @@ func SQL(d *sqlgen.Dialect, s Step) string {
 	case s.Create != nil:
 		return createTable(d, s.Create)
 	case s.Add != nil:
-		return "ALTER TABLE " + d.Ident(s.Table) + " ADD COLUMN " + string(appendColumn(nil, d, s.Add, false))
+		add := d.Tables.Add
+		if add[0] == "" {
+			add[0] = " ADD COLUMN "
+		}
+		return "ALTER TABLE " + d.Ident(s.Table) + add[0] + string(appendColumn(nil, d, s.Add, false)) + add[1]
+	case s.DropIndex != nil:
+		return dropIndex(d, s.Table, s.DropIndex.Name)
 	}
 	return createIndex(d, s.Table, s.Index)
 }
@@ -23,9 +33,9 @@ func createTable(d *sqlgen.Dialect, t *Table) string {
 			b = append(b, ", "...)
 		}
 		c := &t.Columns[i]
-		b = appendColumn(b, d, c, len(t.PrimaryKey) == 1 && t.PrimaryKey[0] == c.Name)
+		b = appendColumn(b, d, c, !d.Tables.Standard && len(t.PrimaryKey) == 1 && t.PrimaryKey[0] == c.Name)
 	}
-	if len(t.PrimaryKey) > 1 {
+	if d.Tables.Standard || len(t.PrimaryKey) > 1 {
 		b = append(b, ", PRIMARY KEY ("...)
 		for i, k := range t.PrimaryKey {
 			if i > 0 {
@@ -35,23 +45,39 @@ func createTable(d *sqlgen.Dialect, t *Table) string {
 		}
 		b = append(b, ')')
 	}
-	return string(append(b, ')'))
+	return string(append(b, ')')) + d.Tables.Options
 }
 
 func appendColumn(b []byte, d *sqlgen.Dialect, c *Column, primary bool) []byte {
-	b = append(d.AppendIdent(b, c.Name), ' ')
-	b = append(b, c.Declared...)
-	if c.Identity {
-		b = append(b, d.Identity...)
+	b = d.AppendIdent(b, c.Name)
+	if c.Generated == "" || !d.Tables.Untyped {
+		b = append(append(b, ' '), c.Declared...)
+	}
+	if c.Generated != "" {
+		b = append(append(b, ' '), d.Tables.Generated[0]...)
+		return append(append(b, c.Generated...), d.Tables.Generated[1]...)
+	}
+	standard := func() {
+		if c.Default != "" {
+			b = append(append(b, " DEFAULT "...), c.Default...)
+		}
+		if c.Identity {
+			b = append(b, d.Identity...)
+		}
+	}
+	if d.Tables.Standard {
+		standard()
 	}
 	if primary {
 		b = append(b, " PRIMARY KEY"...)
 	}
 	if c.NotNull {
 		b = append(b, " NOT NULL"...)
+	} else if d.Tables.SpellNull {
+		b = append(b, " NULL"...)
 	}
-	if c.Default != "" {
-		b = append(append(b, " DEFAULT "...), c.Default...)
+	if !d.Tables.Standard {
+		standard()
 	}
 	return b
 }
@@ -67,39 +93,40 @@ func createIndex(d *sqlgen.Dialect, table string, x *Index) string {
 		if i > 0 {
 			b = append(b, ", "...)
 		}
-		b = d.AppendIdent(b, k.Column)
-		if k.Desc {
-			b = append(b, " DESC"...)
-		}
-		// in the order that sqlgen asks for, or no sort could be read from it
-		switch spell := d.Nulls == sqlgen.NullsSpell && !k.NotNull; {
-		case spell && k.Desc:
-			b = append(b, " NULLS LAST"...)
-		case spell:
-			b = append(b, " NULLS FIRST"...)
-		}
+		b = appendKey(b, d, k)
 	}
 	b = append(b, ')')
 	return string(AppendWhere(b, d, x.Where))
 }
 
-// AppendWhere appends the WHERE of a partial index; nothing without conditions.
-func AppendWhere(b []byte, d *sqlgen.Dialect, where []Condition) []byte {
-	for i, c := range where {
-		if i == 0 {
-			b = append(b, " WHERE "...)
-		} else {
-			b = append(b, " AND "...)
-		}
-		b = d.AppendIdent(b, c.Column)
-		switch c.Op {
-		case IsNull:
-			b = append(b, " IS NULL"...)
-		case IsNotNull:
-			b = append(b, " IS NOT NULL"...)
-		case Equals:
-			b = d.AppendLiteral(append(b, " = "...), c.Text)
-		}
+func appendKey(b []byte, d *sqlgen.Dialect, k Key) []byte {
+	if k.Expr != "" {
+		b = append(append(append(b, '('), k.Expr...), ')')
+	} else {
+		b = d.AppendIdent(b, k.Column)
+	}
+	if k.Prefix > 0 {
+		b = append(strconv.AppendInt(append(b, '('), int64(k.Prefix), 10), ')')
+	}
+	if k.Desc {
+		b = append(b, " DESC"...)
+	}
+	// in the order that sqlgen asks for, or no sort could be read from it
+	switch spell := d.Nulls == sqlgen.NullsSpell && !d.Tables.PlainIndex && !k.NotNull; {
+	case spell && k.Desc:
+		b = append(b, " NULLS LAST"...)
+	case spell:
+		b = append(b, " NULLS FIRST"...)
 	}
 	return b
+}
+
+func dropIndex(d *sqlgen.Dialect, table, name string) string {
+	switch d.Tables.DropIndex {
+	case sqlgen.DropIndexOn:
+		return "DROP INDEX " + d.Ident(name) + " ON " + d.Ident(table)
+	case sqlgen.DropIndexDotted:
+		return "DROP INDEX " + d.Ident(table) + "." + d.Ident(name)
+	}
+	return "DROP INDEX " + d.Ident(name)
 }

@@ -13,7 +13,7 @@ func System(d *sqlgen.Dialect) []Table {
 	}
 	num := func(name string) Column { return Column{Name: name, Declared: d.Types.Int, NotNull: true} }
 	hash := Column{Name: "req_hash", Declared: d.Types.Bytes}
-	return []Table{
+	tables := []Table{
 		{
 			Name: sqlgen.ChangesTable, PrimaryKey: []string{"seq"},
 			Columns: []Column{
@@ -43,7 +43,12 @@ func System(d *sqlgen.Dialect) []Table {
 			Columns: []Column{
 				{Name: "n", Declared: d.Types.Int, NotNull: true, Identity: true},
 				text("catalog", true), text("step", true), num("at"),
+				key("ref", false), key("state", false), text("error", false), // absent in what an older version wrote: done
 			},
 		},
 	}
+	for i := range tables {
+		form(d, &tables[i], nil)
+	}
+	return tables
 }

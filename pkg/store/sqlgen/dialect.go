@@ -26,6 +26,8 @@ type Dialect struct {
 	ColumnType func(c *schema.Column, key bool) string
 	// Types are the declared types of the tables that every project has.
 	Types SystemTypes
+	// Tables is how tables and indexes are made.
+	Tables Tables
 	// NotEqual is how "differs, null included" is written.
 	NotEqual NotEqual
 	// Nulls is how null is made the lowest value of an order.
@@ -55,8 +57,8 @@ type Dialect struct {
 	// Identity stands behind the type of a column that the database numbers;
 	// empty where the type does it.
 	Identity string
-	// MaxName is the longest identifier, in bytes; 0 = no limit. Only names of
-	// indexes are ever shortened to it.
+	// MaxName is the longest identifier, in bytes; 0 = no limit. Short makes
+	// longer ones fit.
 	MaxName int
 	// Match writes a text test on an operand and reports whether it is exact; see
 	// Match.
@@ -131,9 +133,10 @@ func DollarPlaceholder(dst []byte, n int) []byte {
 // MarkPlaceholder writes ?.
 func MarkPlaceholder(dst []byte, _ int) []byte { return append(dst, '?') }
 
-// AppendIdent appends a quoted identifier. NUL bytes, which no engine takes,
-// are left out.
+// AppendIdent appends a quoted identifier, shortened as Short does. NUL bytes,
+// which no engine takes, are left out.
 func (d *Dialect) AppendIdent(dst []byte, name string) []byte {
+	name = d.Short(name)
 	dst = append(dst, d.QuoteOpen)
 	for i := 0; i < len(name); i++ {
 		switch c := name[i]; c {

@@ -25,6 +25,7 @@ func Dialect() *sqlgen.Dialect {
 		Placeholder:  sqlgen.MarkPlaceholder,
 		ColumnType:   columnType,
 		Types:        sqlgen.SystemTypes{Text: "TEXT", Key: "TEXT", Int: "INTEGER", Bytes: "BLOB"},
+		Tables:       sqlgen.Tables{Transactional: true, Collation: "BINARY"},
 		NotEqual:     sqlgen.NotEqualIsNot,
 		Nulls:        sqlgen.NullsLow,
 		Collate:      collate,

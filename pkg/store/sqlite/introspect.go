@@ -82,84 +82,49 @@ func introspectWhere(s *session, x *migrate.Index) error {
 	})
 }
 
-// parseWhere reads the conditions of a partial index as migrate writes them. A
-// WHERE of another form gives a condition that equals none of ours.
+// parseWhere reads the conditions of a partial index from its statement.
 func parseWhere(sql string) []migrate.Condition {
-	foreign := []migrate.Condition{{Column: sql, Op: migrate.Equals}}
 	i := strings.LastIndex(sql, ") WHERE ")
 	if i < 0 {
-		return foreign
+		return migrate.ParseWhere("")
 	}
-	rest := sql[i+len(") WHERE "):]
-	var out []migrate.Condition
-	for {
-		name, after, ok := unquote(rest, '"')
-		if !ok {
-			return foreign
-		}
-		c := migrate.Condition{Column: name}
-		switch {
-		case strings.HasPrefix(after, " IS NULL"):
-			rest = after[len(" IS NULL"):]
-		case strings.HasPrefix(after, " IS NOT NULL"):
-			c.Op, rest = migrate.IsNotNull, after[len(" IS NOT NULL"):]
-		case strings.HasPrefix(after, " = "):
-			c.Op = migrate.Equals
-			if c.Text, rest, ok = unquote(after[len(" = "):], '\''); !ok {
-				return foreign
-			}
-		default:
-			return foreign
-		}
-		out = append(out, c)
-		if rest == "" {
-			return out
-		}
-		if !strings.HasPrefix(rest, " AND ") {
-			return foreign
-		}
-		rest = rest[len(" AND "):]
-	}
-}
-
-// unquote reads a quoted name or text at the start of s, in which the quote is
-// doubled.
-func unquote(s string, quote byte) (text, rest string, ok bool) {
-	if s == "" || s[0] != quote {
-		return "", s, false
-	}
-	var b strings.Builder
-	for i := 1; i < len(s); i++ {
-		if s[i] != quote {
-			b.WriteByte(s[i])
-			continue
-		}
-		if i+1 < len(s) && s[i+1] == quote {
-			b.WriteByte(quote)
-			i++
-			continue
-		}
-		return b.String(), s[i+1:], true
-	}
-	return "", s, false
+	return migrate.ParseWhere(sql[i+len(") WHERE "):])
 }
 
 // query runs a statement of the introspection once.
 func (s *session) query(sql string, args []string, each func(*sqlite.Stmt)) error {
+	bound := make([]any, len(args))
+	for i, a := range args {
+		bound[i] = a
+	}
+	return s.once(sql, bound, func(st *sqlite.Stmt) bool {
+		each(st)
+		return true
+	})
+}
+
+// once runs a statement that is not worth keeping, until each returns false.
+func (s *session) once(sql string, args []any, each func(*sqlite.Stmt) bool) error {
 	st, _, err := s.conn.PrepareTransient(sql)
 	if err != nil {
 		return err
 	}
 	defer st.Finalize()
 	for i, a := range args {
-		st.BindText(i+1, a)
+		switch a := a.(type) {
+		case string:
+			st.BindText(i+1, a)
+		case int64:
+			st.BindInt64(i+1, a)
+		default:
+			st.BindNull(i + 1)
+		}
 	}
 	for {
 		more, err := st.Step()
-		if err != nil || !more {
+		if err != nil || !more || !each(st) {
 			return err
 		}
-		each(st)
 	}
 }
 

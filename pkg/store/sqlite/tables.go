@@ -4,9 +4,9 @@ import (
 	"context"
 	"crypto/rand"
 	"strings"
-	"time"
 
-	"github.com/octomesh/octomesh/pkg/fault"
+	"zombiezen.com/go/sqlite"
+
 	"github.com/octomesh/octomesh/pkg/schema"
 	"github.com/octomesh/octomesh/pkg/store/driver"
 	"github.com/octomesh/octomesh/pkg/store/migrate"
@@ -50,63 +50,43 @@ func (db *DB) prepare(ctx context.Context, s *session, cat *schema.Catalog) erro
 }
 
 func engine(d *sqlgen.Dialect) migrate.Engine {
-	return migrate.Engine{Dialect: d, Fits: fits, FoldNames: true}
+	return migrate.Engine{Dialect: d, Fits: fits, FoldNames: true, FoldTables: true}
 }
 
 // migrate runs the steps of a strategy inside the transaction that is open.
 func (db *DB) migrate(s *session, cat *schema.Catalog, strategy driver.Strategy) error {
-	have, err := introspect(s)
-	if err != nil {
-		return classify(err, nil)
-	}
-	var steps []migrate.Step
-	g := engine(db.dialect)
-	if strategy == driver.None { // the change log is ours to make
-		steps, _ = g.Compare(migrate.System(db.dialect), have)
-	} else if steps, err = g.Plan(strategy, cat, have); err != nil {
-		return err
-	}
-	for _, step := range steps {
-		sql := migrate.SQL(db.dialect, step)
-		if err := s.exec(sql); err != nil {
-			return stepFault(step, err)
-		}
-	}
-	for _, step := range steps {
-		if err := db.note(s, cat.Version, migrate.SQL(db.dialect, step)); err != nil {
-			return err
-		}
-	}
-	return nil
+	_, err := engine(db.dialect).Run(uncancelled, tables{s}, strategy, cat)
+	return err
 }
 
-var journal = &sqlgen.Plan{Point: true, SQL: `INSERT INTO "_octo_schema_journal" ("catalog", "step", "at") VALUES (?, ?, ?)`}
+// tables is a session as a migration uses it.
+type tables struct{ *session }
 
-// note writes a step into the journal of schema changes.
-func (db *DB) note(s *session, version, sql string) error {
-	st, err := s.prepare(journal)
+// Tables implements migrate.Database.
+func (t tables) Tables(context.Context) ([]migrate.Table, error) {
+	have, err := introspect(t.session)
 	if err != nil {
-		return classify(err, nil)
+		return nil, classify(err, nil)
 	}
-	st.bindText(1, version)
-	st.bindText(2, sql)
-	st.BindInt64(3, time.Now().UnixMilli())
-	return s.step(uncancelled, st, journal, nil, nil)
+	return have, nil
 }
 
-// stepFault tells why a step could not be done, by table and column.
-func stepFault(step migrate.Step, err error) error {
-	f := fault.From(classify(err, nil))
-	if f.Code == fault.Conflict && step.Index != nil {
-		names := make([]string, len(step.Index.Keys))
-		for i, k := range step.Index.Keys {
-			names[i] = k.Column
+// Exec implements migrate.Database.
+func (t tables) Exec(_ context.Context, sql string, args ...any) error {
+	return classify(t.once(sql, args, nil), nil)
+}
+
+// Query implements migrate.Database.
+func (t tables) Query(_ context.Context, sql string, columns int, each func(row []string) bool) error {
+	row := make([]string, columns)
+	more := true
+	return classify(t.once(sql, nil, func(st *sqlite.Stmt) bool {
+		for i := range row {
+			row[i] = st.ColumnText(i)
 		}
-		m := migrate.Misfit{Table: step.Table, Column: strings.Join(names, ","), Reason: "the rows hold equal values where the schema wants unique ones"}
-		return fault.Wrap(err, fault.Conflict, "the database does not fit the schema (table %s, column %s: %s); make them differ first", m.Table, m.Column, m.Reason).
-			With([]migrate.Misfit{m})
-	}
-	return fault.Wrap(err, f.Code, "the table %s could not be changed: %s", step.Table, f.Message)
+		more = more && each(row)
+		return more
+	}), nil)
 }
 
 // Apply implements driver.Conn.
@@ -124,15 +104,26 @@ func (db *DB) Apply(ctx context.Context, cat *schema.Catalog) error {
 	return err
 }
 
+// Examine implements driver.Examiner.
+func (db *DB) Examine(ctx context.Context, cat *schema.Catalog) (*driver.Examination, error) {
+	s, err := db.long.get(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer db.long.put(s)
+	return engine(db.dialect).Examine(ctx, tables{s}, cat)
+}
+
 // drop removes the catalog's tables and the system's.
 func (db *DB) drop(s *session, cat *schema.Catalog) error {
 	have, err := introspect(s)
 	if err != nil {
 		return classify(err, nil)
 	}
-	for _, step := range migrate.Drops(migrate.Wanted(cat, db.dialect), have, true) {
-		if err := s.exec(migrate.SQL(db.dialect, step)); err != nil {
-			return stepFault(step, err)
+	g := engine(db.dialect)
+	for _, step := range g.Drops(migrate.Wanted(cat, db.dialect), have) {
+		if err := (tables{s}).Exec(uncancelled, migrate.SQL(db.dialect, step)); err != nil {
+			return migrate.StepFault(step, err)
 		}
 	}
 	return nil

@@ -1,0 +1,110 @@
+-- column
+CREATE TABLE `as` (`id` KEY NOT NULL, `_version` BIGINT DEFAULT 1 NOT NULL, `s` KEY, `n` BIGINT, `x` TXT, `a_name_that_is_longer_than_what_an_old_database_takes` BIGINT, `deletedAt` TXT, `_octo_4ad6a577` BIGINT GENERATED ALWAYS AS (CASE WHEN `deletedAt` IS NULL THEN 1 END) VIRTUAL, PRIMARY KEY (`id`)) ENGINE=InnoDB COLLATE=utf8mb4_bin;
+CREATE TABLE `bs` (`id` KEY NOT NULL, `_version` BIGINT DEFAULT 1 NOT NULL, `t` TXT, `kind` KEY, `i` BIGINT, `_octo_81a881b7` BINARY(32) GENERATED ALWAYS AS (SHA(`t`)) VIRTUAL, `_octo_a137659c` BIGINT GENERATED ALWAYS AS (CASE WHEN `kind` = 'b' THEN 1 END) VIRTUAL, `_octo_8fe85ab9` BIGINT GENERATED ALWAYS AS (CASE WHEN `kind` = 'it''s' THEN 1 END) VIRTUAL, PRIMARY KEY (`id`)) ENGINE=InnoDB COLLATE=utf8mb4_bin;
+CREATE TABLE `_octo_changes` (`seq` BIGINT AUTO_INCREMENT NOT NULL, `tx` BIGINT NOT NULL, `entity` KEY NOT NULL, `rec_id` KEY NOT NULL, `verb` KEY NOT NULL, `version` BIGINT NOT NULL, `after` TXT, `old` TXT, `changed` TXT, `principal` KEY NOT NULL, `request_id` KEY NOT NULL, `transport` KEY NOT NULL, `idem` KEY, `req_hash` BYTES, `at` BIGINT NOT NULL, PRIMARY KEY (`seq`)) ENGINE=InnoDB COLLATE=utf8mb4_bin;
+CREATE TABLE `_octo_meta` (`key` KEY NOT NULL, `value` TXT NOT NULL, PRIMARY KEY (`key`)) ENGINE=InnoDB COLLATE=utf8mb4_bin;
+CREATE TABLE `_octo_replies` (`principal` KEY NOT NULL, `idem` KEY NOT NULL, `req_hash` BYTES, `body` TXT, `seq` BIGINT NOT NULL, `at` BIGINT NOT NULL, PRIMARY KEY (`principal`, `idem`)) ENGINE=InnoDB COLLATE=utf8mb4_bin;
+CREATE TABLE `_octo_schema_journal` (`n` BIGINT AUTO_INCREMENT NOT NULL, `catalog` TXT NOT NULL, `step` TXT NOT NULL, `at` BIGINT NOT NULL, `ref` KEY, `state` KEY, `error` TXT, PRIMARY KEY (`n`)) ENGINE=InnoDB COLLATE=utf8mb4_bin;
+CREATE UNIQUE INDEX `uq_as_s` ON `as` (`s`, `_octo_4ad6a577`);
+CREATE INDEX `idx_as_0` ON `as` (`n` DESC, `x`(191));
+CREATE UNIQUE INDEX `idx_as_1` ON `as` (`n`, `s`, `_octo_4ad6a577`);
+CREATE UNIQUE INDEX `uq_bs_t` ON `bs` (`_octo_81a881b7`, `_octo_a137659c`);
+CREATE UNIQUE INDEX `uq_bs_i` ON `bs` (`i`, `_octo_8fe85ab9`);
+CREATE UNIQUE INDEX `uq_octo_changes_idem` ON `_octo_changes` (`principal`, `idem`);
+CREATE INDEX `ix_octo_replies_at` ON `_octo_replies` (`at`);
+-- then
+ALTER TABLE `as` ADD COLUMN `y` BIGINT;
+DROP INDEX `uq_as_s` ON `as`;
+SELECT COUNT(*) FROM `as` WHERE `s` IS NOT NULL AND `deletedAt` IS NULL GROUP BY `s` HAVING COUNT(*) > 1;
+SELECT COUNT(*) FROM `as` WHERE `n` IS NOT NULL AND `s` IS NOT NULL AND `n` IS NOT NULL AND `s` IS NOT NULL AND `deletedAt` IS NULL GROUP BY `n`, `s` HAVING COUNT(*) > 1;
+SELECT COUNT(*) FROM `bs` WHERE `t` IS NOT NULL AND `kind` = 'b' GROUP BY SHA(`t`) HAVING COUNT(*) > 1;
+SELECT COUNT(*) FROM `bs` WHERE `i` IS NOT NULL AND `kind` = 'it''s' GROUP BY `i` HAVING COUNT(*) > 1;
+SELECT COUNT(*) FROM `_octo_changes` WHERE `principal` IS NOT NULL AND `idem` IS NOT NULL AND `idem` IS NOT NULL GROUP BY `principal`, `idem` HAVING COUNT(*) > 1;
+-- equal
+CREATE TABLE [as] ([id] KEY NOT NULL, [_version] BIGINT DEFAULT 1 NOT NULL, [s] KEY NULL, [n] BIGINT NULL, [x] KEY NULL, [a_name_that_is_longer_than_what_an_old_database_takes] BIGINT NULL, [deletedAt] TXT NULL, [_octo_62a6c092] AS CASE WHEN [deletedAt] IS NULL AND [s] IS NOT NULL THEN '*' ELSE [id] END MATERIALIZED, [_octo_ce336d57] AS CASE WHEN [n] IS NOT NULL AND [s] IS NOT NULL AND [deletedAt] IS NULL THEN '*' ELSE [id] END MATERIALIZED, PRIMARY KEY ([id]));
+CREATE TABLE [bs] ([id] KEY NOT NULL, [_version] BIGINT DEFAULT 1 NOT NULL, [t] KEY NULL, [kind] KEY NULL, [i] BIGINT NULL, [_octo_d3020c72] AS CASE WHEN [kind] = 'b' AND [t] IS NOT NULL THEN '*' ELSE [id] END MATERIALIZED, [_octo_dc965f56] AS CASE WHEN [kind] = 'it''s' AND [i] IS NOT NULL THEN '*' ELSE [id] END MATERIALIZED, PRIMARY KEY ([id]));
+CREATE TABLE [_octo_changes] ([seq] BIGINT IDENTITY NOT NULL, [tx] BIGINT NOT NULL, [entity] KEY NOT NULL, [rec_id] KEY NOT NULL, [verb] KEY NOT NULL, [version] BIGINT NOT NULL, [after] TXT NULL, [old] TXT NULL, [changed] TXT NULL, [principal] KEY NOT NULL, [request_id] KEY NOT NULL, [transport] KEY NOT NULL, [idem] KEY NULL, [req_hash] BYTES NULL, [at] BIGINT NOT NULL, [_octo_d141c3bd] AS CASE WHEN [idem] IS NOT NULL THEN 0 ELSE [seq] END MATERIALIZED, PRIMARY KEY ([seq]));
+CREATE TABLE [_octo_meta] ([key] KEY NOT NULL, [value] TXT NOT NULL, PRIMARY KEY ([key]));
+CREATE TABLE [_octo_replies] ([principal] KEY NOT NULL, [idem] KEY NOT NULL, [req_hash] BYTES NULL, [body] TXT NULL, [seq] BIGINT NOT NULL, [at] BIGINT NOT NULL, PRIMARY KEY ([principal], [idem]));
+CREATE TABLE [_octo_schema_journal] ([n] BIGINT IDENTITY NOT NULL, [catalog] TXT NOT NULL, [step] TXT NOT NULL, [at] BIGINT NOT NULL, [ref] KEY NULL, [state] KEY NULL, [error] TXT NULL, PRIMARY KEY ([n]));
+CREATE UNIQUE INDEX [uq_as_s] ON [as] ([s], [_octo_62a6c092]);
+CREATE INDEX [idx_as_0] ON [as] ([n] DESC, [x]);
+CREATE UNIQUE INDEX [idx_as_1] ON [as] ([n], [s], [_octo_ce336d57]);
+CREATE UNIQUE INDEX [uq_bs_t] ON [bs] ([t], [_octo_d3020c72]);
+CREATE UNIQUE INDEX [uq_bs_i] ON [bs] ([i], [_octo_dc965f56]);
+CREATE UNIQUE INDEX [uq_octo_changes_idem] ON [_octo_changes] ([principal], [idem], [_octo_d141c3bd]);
+CREATE INDEX [ix_octo_replies_at] ON [_octo_replies] ([at]);
+-- then
+ALTER TABLE [as] ADD [y] BIGINT NULL;
+DROP INDEX [as].[uq_as_s];
+SELECT COUNT(*) FROM [as] WHERE [s] IS NOT NULL AND [deletedAt] IS NULL GROUP BY [s] HAVING COUNT(*) > 1;
+SELECT COUNT(*) FROM [as] WHERE [n] IS NOT NULL AND [s] IS NOT NULL AND [n] IS NOT NULL AND [s] IS NOT NULL AND [deletedAt] IS NULL GROUP BY [n], [s] HAVING COUNT(*) > 1;
+SELECT COUNT(*) FROM [bs] WHERE [t] IS NOT NULL AND [kind] = 'b' GROUP BY [t] HAVING COUNT(*) > 1;
+SELECT COUNT(*) FROM [bs] WHERE [i] IS NOT NULL AND [kind] = 'it''s' GROUP BY [i] HAVING COUNT(*) > 1;
+SELECT COUNT(*) FROM [_octo_changes] WHERE [principal] IS NOT NULL AND [idem] IS NOT NULL AND [idem] IS NOT NULL GROUP BY [principal], [idem] HAVING COUNT(*) > 1;
+-- expression
+CREATE TABLE "as" ("id" KEY NOT NULL, "_version" BIGINT DEFAULT 1 NOT NULL, "s" KEY, "n" BIGINT, "x" TXT, "a_name_that_is_long_05d24c0e95" BIGINT, "deletedAt" TXT, PRIMARY KEY ("id"));
+CREATE TABLE "bs" ("id" KEY NOT NULL, "_version" BIGINT DEFAULT 1 NOT NULL, "t" TXT, "kind" KEY, "i" BIGINT, PRIMARY KEY ("id"));
+CREATE TABLE "_octo_changes" ("seq" BIGINT GENERATED BY DEFAULT AS IDENTITY NOT NULL, "tx" BIGINT NOT NULL, "entity" KEY NOT NULL, "rec_id" KEY NOT NULL, "verb" KEY NOT NULL, "version" BIGINT NOT NULL, "after" TXT, "old" TXT, "changed" TXT, "principal" KEY NOT NULL, "request_id" KEY NOT NULL, "transport" KEY NOT NULL, "idem" KEY, "req_hash" BYTES, "at" BIGINT NOT NULL, PRIMARY KEY ("seq"));
+CREATE TABLE "_octo_meta" ("key" KEY NOT NULL, "value" TXT NOT NULL, PRIMARY KEY ("key"));
+CREATE TABLE "_octo_replies" ("principal" KEY NOT NULL, "idem" KEY NOT NULL, "req_hash" BYTES, "body" TXT, "seq" BIGINT NOT NULL, "at" BIGINT NOT NULL, PRIMARY KEY ("principal", "idem"));
+CREATE TABLE "_octo_schema_journal" ("n" BIGINT GENERATED BY DEFAULT AS IDENTITY NOT NULL, "catalog" TXT NOT NULL, "step" TXT NOT NULL, "at" BIGINT NOT NULL, "ref" KEY, "state" KEY, "error" TXT, PRIMARY KEY ("n"));
+CREATE UNIQUE INDEX "uq_as_s_343e3b2f" ON "as" ("s", (CASE WHEN "deletedAt" IS NULL AND "s" IS NOT NULL THEN '*' ELSE "id" END));
+CREATE INDEX "idx_as_0" ON "as" ("n" DESC);
+CREATE UNIQUE INDEX "idx_as_1_21ca72b4" ON "as" ("n", "s", (CASE WHEN "n" IS NOT NULL AND "s" IS NOT NULL AND "deletedAt" IS NULL THEN '*' ELSE "id" END));
+CREATE UNIQUE INDEX "uq_bs_t_d79e36d4" ON "bs" ((SHA("t")), (CASE WHEN "kind" = 'b' AND "t" IS NOT NULL THEN '*' ELSE "id" END));
+CREATE UNIQUE INDEX "uq_bs_i_326be2c9" ON "bs" ("i", (CASE WHEN "kind" = 'it''s' AND "i" IS NOT NULL THEN '*' ELSE "id" END));
+CREATE UNIQUE INDEX "uq_octo_changes_idem_63b8291b" ON "_octo_changes" ("principal", "idem", (CASE WHEN "idem" IS NOT NULL THEN 0 ELSE "seq" END));
+CREATE INDEX "ix_octo_replies_at" ON "_octo_replies" ("at");
+-- then
+ALTER TABLE "as" ADD ("y" BIGINT);
+DROP INDEX "uq_as_s_343e3b2f";
+SELECT COUNT(*) FROM "as" WHERE "s" IS NOT NULL AND "deletedAt" IS NULL GROUP BY "s" HAVING COUNT(*) > 1;
+SELECT COUNT(*) FROM "as" WHERE "n" IS NOT NULL AND "s" IS NOT NULL AND "n" IS NOT NULL AND "s" IS NOT NULL AND "deletedAt" IS NULL GROUP BY "n", "s" HAVING COUNT(*) > 1;
+SELECT COUNT(*) FROM "bs" WHERE "t" IS NOT NULL AND "kind" = 'b' GROUP BY SHA("t") HAVING COUNT(*) > 1;
+SELECT COUNT(*) FROM "bs" WHERE "i" IS NOT NULL AND "kind" = 'it''s' GROUP BY "i" HAVING COUNT(*) > 1;
+SELECT COUNT(*) FROM "_octo_changes" WHERE "principal" IS NOT NULL AND "idem" IS NOT NULL AND "idem" IS NOT NULL GROUP BY "principal", "idem" HAVING COUNT(*) > 1;
+-- filtered
+CREATE TABLE [as] ([id] KEY NOT NULL, [_version] BIGINT DEFAULT 1 NOT NULL, [s] KEY, [n] BIGINT, [x] TXT, [a_name_that_is_longer_than_what_an_old_database_takes] BIGINT, [deletedAt] TXT, PRIMARY KEY ([id]));
+CREATE TABLE [bs] ([id] KEY NOT NULL, [_version] BIGINT DEFAULT 1 NOT NULL, [t] TXT, [kind] KEY, [i] BIGINT, [_octo_81a881b7] AS (SHA([t])) PERSISTED, PRIMARY KEY ([id]));
+CREATE TABLE [_octo_changes] ([seq] BIGINT IDENTITY(1,1) NOT NULL, [tx] BIGINT NOT NULL, [entity] KEY NOT NULL, [rec_id] KEY NOT NULL, [verb] KEY NOT NULL, [version] BIGINT NOT NULL, [after] TXT, [old] TXT, [changed] TXT, [principal] KEY NOT NULL, [request_id] KEY NOT NULL, [transport] KEY NOT NULL, [idem] KEY, [req_hash] BYTES, [at] BIGINT NOT NULL, PRIMARY KEY ([seq]));
+CREATE TABLE [_octo_meta] ([key] KEY NOT NULL, [value] TXT NOT NULL, PRIMARY KEY ([key]));
+CREATE TABLE [_octo_replies] ([principal] KEY NOT NULL, [idem] KEY NOT NULL, [req_hash] BYTES, [body] TXT, [seq] BIGINT NOT NULL, [at] BIGINT NOT NULL, PRIMARY KEY ([principal], [idem]));
+CREATE TABLE [_octo_schema_journal] ([n] BIGINT IDENTITY(1,1) NOT NULL, [catalog] TXT NOT NULL, [step] TXT NOT NULL, [at] BIGINT NOT NULL, [ref] KEY, [state] KEY, [error] TXT, PRIMARY KEY ([n]));
+CREATE UNIQUE INDEX [uq_as_s] ON [as] ([s]) WHERE [deletedAt] IS NULL AND [s] IS NOT NULL;
+CREATE INDEX [idx_as_0] ON [as] ([n] DESC);
+CREATE UNIQUE INDEX [idx_as_1] ON [as] ([n], [s]) WHERE [n] IS NOT NULL AND [s] IS NOT NULL AND [deletedAt] IS NULL;
+CREATE UNIQUE INDEX [uq_bs_t] ON [bs] ([_octo_81a881b7]) WHERE [kind] = 'b' AND [t] IS NOT NULL;
+CREATE UNIQUE INDEX [uq_bs_i] ON [bs] ([i]) WHERE [kind] = 'it''s' AND [i] IS NOT NULL;
+CREATE UNIQUE INDEX [uq_octo_changes_idem] ON [_octo_changes] ([principal], [idem]) WHERE [idem] IS NOT NULL;
+CREATE INDEX [ix_octo_replies_at] ON [_octo_replies] ([at]);
+-- then
+ALTER TABLE [as] ADD [y] BIGINT;
+DROP INDEX [uq_as_s] ON [as];
+SELECT COUNT(*) FROM [as] WHERE [s] IS NOT NULL AND [deletedAt] IS NULL GROUP BY [s] HAVING COUNT(*) > 1;
+SELECT COUNT(*) FROM [as] WHERE [n] IS NOT NULL AND [s] IS NOT NULL AND [n] IS NOT NULL AND [s] IS NOT NULL AND [deletedAt] IS NULL GROUP BY [n], [s] HAVING COUNT(*) > 1;
+SELECT COUNT(*) FROM [bs] WHERE [t] IS NOT NULL AND [kind] = 'b' GROUP BY SHA([t]) HAVING COUNT(*) > 1;
+SELECT COUNT(*) FROM [bs] WHERE [i] IS NOT NULL AND [kind] = 'it''s' GROUP BY [i] HAVING COUNT(*) > 1;
+SELECT COUNT(*) FROM [_octo_changes] WHERE [principal] IS NOT NULL AND [idem] IS NOT NULL AND [idem] IS NOT NULL GROUP BY [principal], [idem] HAVING COUNT(*) > 1;
+-- where
+CREATE TABLE "as" ("id" KEY NOT NULL, "_version" BIGINT DEFAULT 1 NOT NULL, "s" KEY, "n" BIGINT, "x" KEY, "a_name_that_is_longer_than_what_an_old_database_takes" BIGINT, "deletedAt" TXT, PRIMARY KEY ("id"));
+CREATE TABLE "bs" ("id" KEY NOT NULL, "_version" BIGINT DEFAULT 1 NOT NULL, "t" KEY, "kind" KEY, "i" BIGINT, PRIMARY KEY ("id"));
+CREATE TABLE "_octo_changes" ("seq" BIGINT GENERATED BY DEFAULT AS IDENTITY NOT NULL, "tx" BIGINT NOT NULL, "entity" KEY NOT NULL, "rec_id" KEY NOT NULL, "verb" KEY NOT NULL, "version" BIGINT NOT NULL, "after" TXT, "old" TXT, "changed" TXT, "principal" KEY NOT NULL, "request_id" KEY NOT NULL, "transport" KEY NOT NULL, "idem" KEY, "req_hash" BYTES, "at" BIGINT NOT NULL, PRIMARY KEY ("seq"));
+CREATE TABLE "_octo_meta" ("key" KEY NOT NULL, "value" TXT NOT NULL, PRIMARY KEY ("key"));
+CREATE TABLE "_octo_replies" ("principal" KEY NOT NULL, "idem" KEY NOT NULL, "req_hash" BYTES, "body" TXT, "seq" BIGINT NOT NULL, "at" BIGINT NOT NULL, PRIMARY KEY ("principal", "idem"));
+CREATE TABLE "_octo_schema_journal" ("n" BIGINT GENERATED BY DEFAULT AS IDENTITY NOT NULL, "catalog" TXT NOT NULL, "step" TXT NOT NULL, "at" BIGINT NOT NULL, "ref" KEY, "state" KEY, "error" TXT, PRIMARY KEY ("n"));
+CREATE UNIQUE INDEX "uq_as_s" ON "as" ("s" NULLS FIRST) WHERE "deletedAt" IS NULL;
+CREATE INDEX "idx_as_0" ON "as" ("n" DESC NULLS LAST, "x" NULLS FIRST);
+CREATE UNIQUE INDEX "idx_as_1" ON "as" ("n" NULLS FIRST, "s" NULLS FIRST) WHERE "n" IS NOT NULL AND "s" IS NOT NULL AND "deletedAt" IS NULL;
+CREATE UNIQUE INDEX "uq_bs_t" ON "bs" ("t" NULLS FIRST) WHERE "kind" = 'b';
+CREATE UNIQUE INDEX "uq_bs_i" ON "bs" ("i" NULLS FIRST) WHERE "kind" = 'it''s';
+CREATE UNIQUE INDEX "uq_octo_changes_idem" ON "_octo_changes" ("principal" NULLS FIRST, "idem" NULLS FIRST) WHERE "idem" IS NOT NULL;
+CREATE INDEX "ix_octo_replies_at" ON "_octo_replies" ("at");
+-- then
+ALTER TABLE "as" ADD COLUMN "y" BIGINT;
+DROP INDEX "uq_as_s";
+SELECT COUNT(*) FROM "as" WHERE "s" IS NOT NULL AND "deletedAt" IS NULL GROUP BY "s" HAVING COUNT(*) > 1;
+SELECT COUNT(*) FROM "as" WHERE "n" IS NOT NULL AND "s" IS NOT NULL AND "n" IS NOT NULL AND "s" IS NOT NULL AND "deletedAt" IS NULL GROUP BY "n", "s" HAVING COUNT(*) > 1;
+SELECT COUNT(*) FROM "bs" WHERE "t" IS NOT NULL AND "kind" = 'b' GROUP BY "t" HAVING COUNT(*) > 1;
+SELECT COUNT(*) FROM "bs" WHERE "i" IS NOT NULL AND "kind" = 'it''s' GROUP BY "i" HAVING COUNT(*) > 1;
+SELECT COUNT(*) FROM "_octo_changes" WHERE "principal" IS NOT NULL AND "idem" IS NOT NULL AND "idem" IS NOT NULL GROUP BY "principal", "idem" HAVING COUNT(*) > 1;
