@@ -112,6 +112,9 @@ func (f *Feed) Subscribe(ctx context.Context, sub Subscription) (*Stream, error)
 	}
 	select {
 	case <-p.started:
+	case <-f.ctx.Done():
+		f.release(p)
+		return nil, shutdown()
 	case <-ctx.Done():
 		f.release(p)
 		return nil, fault.Wrap(ctx.Err(), fault.Unavailable, "the events of %s cannot be followed right now", sub.Project)

@@ -41,7 +41,7 @@ const (
 	silence    = time.Second            // without a message, before the stream's tail is looked at
 	retryFirst = 20 * time.Millisecond  // between attempts to read the log, doubling
 	retryMost  = time.Second            //
-	giveUp     = 15 * time.Second       // before a hole that cannot be read becomes a gap
+	giveUp     = 15 * time.Second       // before a hole that cannot be read becomes a gap, and a replay that stands still ends
 	pageSize   = 256                    // changes in one read of the log
 	liveBuffer = 4096                   // messages between the connection and run
 	linger     = 30 * time.Second       // of a project that nobody watches any more

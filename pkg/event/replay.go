@@ -2,6 +2,7 @@ package event
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/octomesh/octomesh/pkg/fault"
@@ -84,38 +85,56 @@ func (p *project) past(s *Stream, page []*Message) {
 }
 
 // catchUp brings a stream from its past to the present, as fast as its reader
-// takes the events.
+// takes the events. A stream that gets nowhere for long, since the log is out of
+// reach, ends: its reader knows the place to resume from, and may find another
+// gateway.
 func (p *project) catchUp(ctx context.Context, s *Stream) {
-	wait := retryFirst
+	wait, stuck := retryFirst, time.Time{}
 	for p.roomFor(ctx, s) {
-		done, moved := p.advance(ctx, s)
+		done, err := p.advance(ctx, s)
 		if done {
 			return
 		}
-		if moved {
-			wait = retryFirst
-		} else if !pause(ctx, &wait) {
+		if err == nil {
+			wait, stuck = retryFirst, time.Time{}
+			continue
+		}
+		if stuck.IsZero() {
+			stuck = time.Now()
+		}
+		if time.Since(stuck) >= giveUp {
+			p.log.Warn("events: a stream ends because the change log cannot be reached", "err", err.Error())
+			p.drop(s, fault.Wrap(err, fault.Unavailable, "the change log cannot be reached; resume from the last position"), "log")
+			return
+		}
+		if !pause(ctx, &wait) {
 			return
 		}
 	}
 }
 
+// errEmpty: the log has nothing although the stream is not in the present.
+var errEmpty = errors.New("the change log gave nothing")
+
 // advance gives a stream the next part of its past. done: it has arrived in the
-// present, or has ended; moved: it got on.
-func (p *project) advance(ctx context.Context, s *Stream) (done, moved bool) {
+// present, or has ended. An error tells why it did not get on.
+func (p *project) advance(ctx context.Context, s *Stream) (done bool, err error) {
 	done, after := p.step(s)
 	if done || after.IsZero() {
-		return done, true
+		return done, nil
 	}
 	page, err := p.src.log(ctx, p.slug, after, min(pageSize, s.buffer/2))
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if fault.CodeOf(err) == fault.Gap && s.pos == after && !s.closed {
 		p.gap(s)
-		return false, true
+		return false, nil
 	}
 	p.past(s, page)
-	return false, len(page) > 0
+	if err == nil && len(page) == 0 {
+		err = errEmpty
+	}
+	return false, err
 }
 
 // step gives a stream a part of the ring, or tells after which position the

@@ -28,7 +28,8 @@ type source interface {
 	recent(ctx context.Context, project string, max int) ([]*Message, error)
 	// tail is the stream's newest position, zero if it has none.
 	tail(ctx context.Context, project string) (mesh.Position, error)
-	// log reads changes after a position from the change log. Errors: GAP.
+	// log reads changes after a position from the change log. Errors: GAP, also
+	// where the next change is there but cannot be understood.
 	log(ctx context.Context, project string, after mesh.Position, limit int) ([]*Message, error)
 	// head is the change log's newest position.
 	head(ctx context.Context, project string) (mesh.Position, error)
@@ -204,7 +205,11 @@ func (s *natsSource) log(ctx context.Context, project string, after mesh.Positio
 	if err != nil {
 		return nil, err
 	}
-	return decodeLog(body, after)
+	page, err := decodeLog(body, after)
+	if err != nil {
+		s.logger.Error("events: the change log cannot be read", "project", project, "after", after.String(), "err", err.Error())
+	}
+	return page, err
 }
 
 func (s *natsSource) head(ctx context.Context, project string) (mesh.Position, error) {
@@ -258,27 +263,35 @@ func (s *natsSource) changes(ctx context.Context, project string, args []byte) (
 	}
 }
 
-// decodeLog takes a reply of op changes apart.
+// decodeLog takes a reply of op changes apart, up to a change that it cannot
+// read: to skip that one would be a loss that nobody is told of, and to ask for it
+// again would not help.
 func decodeLog(body []byte, after mesh.Position) ([]*Message, error) {
 	var out []*Message
-	var bad error
+	var bad *fault.Error
 	prev := after.Seq
 	ok := members(body, func(key string, list []byte) {
 		if key != "data" {
 			return
 		}
 		values(list, func(v []byte) {
+			if bad != nil {
+				return
+			}
 			m, err := Decode(bytes.Clone(v))
 			if err != nil || m.Position.Epoch != after.Epoch || m.Position.Seq <= prev {
-				bad = fault.Wrap(err, fault.Internal, "the change log's answer could not be understood")
+				bad = fault.Wrap(err, fault.Gap, "the change after %s cannot be read", mesh.Position{Epoch: after.Epoch, Seq: prev})
 				return
 			}
 			m.Prev, prev = prev, m.Position.Seq
 			out = append(out, m)
 		})
 	})
-	if !ok && bad == nil {
-		bad = fault.New(fault.Internal, "the change log's answer could not be understood")
+	switch {
+	case !ok:
+		return nil, fault.New(fault.Internal, "the change log's answer could not be understood")
+	case bad != nil && len(out) == 0:
+		return nil, bad
 	}
-	return out, bad
+	return out, nil
 }
