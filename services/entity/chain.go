@@ -30,7 +30,7 @@ func (s *Service) caller(p *projects.Project) mesh.Caller {
 		}
 		return p.Store.Call(ctx, r, guard)
 	})
-	return mesh.Chain(execute, s.observed, recovered, s.identified, authorized(p), awaited(p))
+	return mesh.Chain(execute, s.observed, recovered, s.identified, s.authorized(p), awaited(p))
 }
 
 // recovered turns a panic into INTERNAL with the stack as its cause.
@@ -153,16 +153,17 @@ func (s *Service) within(p *mesh.Principal, native string) error {
 
 // classes are the classes that a request's caller must have. An op that does not
 // exist is asked for as a read: who may not even read is not told what there is.
-// A transaction needs, beside write, read for the reads in it.
-func classes(r *mesh.Request) []mesh.Class {
+// A transaction needs, beside write, read for the reads in it. guarded tells that
+// deleteMany needs admin beside write, in a transaction too.
+func classes(r *mesh.Request, guarded bool) []mesh.Class {
 	op := mesh.LookupOp(r.Entity, r.Op)
-	switch {
-	case op == nil:
+	if op == nil {
 		return []mesh.Class{mesh.Read}
-	case op.Name != "transaction":
-		return []mesh.Class{op.Class}
 	}
-	list := []mesh.Class{op.Class}
+	list := demand(nil, op, guarded)
+	if op.Name != "transaction" {
+		return list
+	}
 	doc, err := strictjson.Parse(r.Args)
 	if err != nil { // the store says what is wrong with it
 		return list
@@ -178,19 +179,30 @@ func classes(r *mesh.Request) []mesh.Class {
 		operations = inner.Root
 	}
 	for _, item := range operations.GetArray() {
-		inner := mesh.LookupOp("", string(item.GetStringBytes("op")))
-		if inner != nil && !slices.Contains(list, inner.Class) {
-			list = append(list, inner.Class)
+		if inner := mesh.LookupOp("", string(item.GetStringBytes("op"))); inner != nil {
+			list = demand(list, inner, guarded)
 		}
 	}
 	return list
 }
 
+// demand adds what an op needs.
+func demand(list []mesh.Class, op *mesh.Op, guarded bool) []mesh.Class {
+	if !slices.Contains(list, op.Class) {
+		list = append(list, op.Class)
+	}
+	if guarded && op.Name == "deleteMany" && !slices.Contains(list, mesh.Admin) {
+		list = append(list, mesh.Admin)
+	}
+	return list
+}
+
 // authorized asks access.
-func authorized(p *projects.Project) mesh.Middleware {
+func (s *Service) authorized(p *projects.Project) mesh.Middleware {
+	guarded := s.config.DeleteMany == mesh.Admin.String()
 	return func(next mesh.Caller) mesh.Caller {
 		return mesh.CallerFunc(func(ctx context.Context, r *mesh.Request) (*mesh.Reply, error) {
-			for _, class := range classes(r) {
+			for _, class := range classes(r, guarded) {
 				if err := access.Check(r.Principal, access.Ask{ProjectID: p.ID, Project: p.Slug, Class: class, Transport: r.Transport}); err != nil {
 					return nil, err
 				}

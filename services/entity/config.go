@@ -28,6 +28,7 @@ type Config struct {
 	Replicas   int           `kong:"-"`
 	SQLiteSync string        `name:"sqlite-sync" env:"OCTOMESH_SQLITE_SYNC" enum:"full,normal" default:"full" help:"What a commit survives: full = a loss of power, normal = the death of the process."`
 	Retention  time.Duration `name:"change-retention" env:"OCTOMESH_CHANGE_RETENTION" default:"24h" help:"How long change logs are kept: how far back a subscriber can resume and an idempotency key is known."`
+	DeleteMany string        `name:"delete-many" env:"OCTOMESH_DELETE_MANY" enum:"write,admin" default:"write" help:"The operations scope that deleteMany needs: admin asks for admin beside write."`
 	CursorKey  string        `name:"cursor-key" env:"OCTOMESH_CURSOR_KEY" secret:"" help:"64 hex digits that sign cursors; the same for all workers of a project. Default: made once and kept in the data folder."`
 }
 
