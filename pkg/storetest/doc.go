@@ -9,6 +9,7 @@
 package storetest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,6 +35,8 @@ type Harness struct {
 	// Reopen closes the database and opens it again; nil where that makes no
 	// sense.
 	Reopen func(t testing.TB, cat *schema.Catalog, conn driver.Conn) driver.Conn
+	// Tables is what the topics on tables need; nil for an engine without tables.
+	Tables *Tables
 	// Gaps are the topics that the database cannot do, with the reason. The list
 	// is to shrink.
 	Gaps map[string]string
@@ -48,6 +51,15 @@ func Run(t *testing.T, h Harness) {
 			}
 			t.Parallel()
 			topic.run(open(t, h, library))
+		})
+	}
+	for _, topic := range tableTopics {
+		t.Run(topic.name, func(t *testing.T) {
+			if reason, gap := h.Gaps[topic.name]; gap || h.Tables == nil {
+				t.Skipf("skipped: %s (this database cannot: %s)", topic.name, cmp.Or(reason, "it has no tables"))
+			}
+			t.Parallel()
+			topic.run(&base{T: t, Tables: h.Tables, at: h.Tables.Database(t)})
 		})
 	}
 }

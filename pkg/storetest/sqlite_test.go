@@ -1,6 +1,7 @@
 package storetest_test
 
 import (
+	"context"
 	"path/filepath"
 	"testing"
 
@@ -9,6 +10,8 @@ import (
 	"github.com/octomesh/octomesh/pkg/store/sqlite"
 	"github.com/octomesh/octomesh/pkg/storetest"
 	"go.uber.org/goleak"
+	zombie "zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -46,6 +49,26 @@ func harness() storetest.Harness {
 				t.Fatal(err)
 			}
 			return open(t, cat, conn.(located).path)
+		},
+		Tables: &storetest.Tables{
+			Dialect:  sqlite.Dialect(),
+			Database: func(t testing.TB) string { return filepath.Join(t.TempDir(), "store.db") },
+			Open: func(ctx context.Context, at string, cat *schema.Catalog, s driver.Strategy) (driver.Conn, error) {
+				return sqlite.Open(ctx, at, cat, sqlite.Options{Sync: "normal", Strategy: s})
+			},
+			Exec: func(t testing.TB, at string, sql ...string) {
+				c, err := zombie.OpenConn(at)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer c.Close()
+				for _, s := range sql {
+					if err := sqlitex.ExecuteTransient(c, s, nil); err != nil {
+						t.Fatal(err)
+					}
+				}
+			},
+			Key: "VARCHAR(40)", Ignoring: "TEXT COLLATE NOCASE",
 		},
 	}
 }

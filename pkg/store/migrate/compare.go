@@ -107,6 +107,11 @@ func (g Engine) columns(p *Plan, w, h *Table) {
 		case x == nil:
 			p.Steps = append(p.Steps, Step{Table: w.Name, Add: c})
 		case c.Generated != "":
+		case x.Generated != "":
+			misfit(Misfit{
+				Column: c.Name, Found: "computed by the database", Wanted: shown(c.Declared),
+				Reason: "the database computes the column, so that nothing can be written into it", Do: "remove the field from the schema",
+			})
 		case !g.Fits(*c, *x):
 			misfit(Misfit{
 				Column: c.Name, Found: shown(x.Declared), Wanted: shown(c.Declared),

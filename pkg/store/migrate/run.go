@@ -43,7 +43,11 @@ func (g Engine) Run(ctx context.Context, db Database, s driver.Strategy, cat *sc
 		return nil, err
 	}
 	if s != driver.Create && s != driver.CreateDrop {
-		if err := g.collisions(ctx, db, p.Steps, have); err != nil {
+		found, err := g.collisions(ctx, db, p.Steps, have)
+		if err == nil {
+			err = misfitFault(found, "make them differ first")
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
@@ -84,12 +88,9 @@ func (g Engine) Examine(ctx context.Context, db Database, cat *schema.Catalog) (
 	}
 	p := g.Plan(driver.Update, cat, have)
 	if len(p.Misfits) == 0 {
-		err := g.collisions(ctx, db, p.Steps, have)
-		misfits, ok := fault.From(err).Details.([]Misfit)
-		if err != nil && !ok {
+		if p.Misfits, err = g.collisions(ctx, db, p.Steps, have); err != nil {
 			return nil, err
 		}
-		p.Misfits = misfits
 	}
 	x := g.examination(p)
 	t := g.find(have, sqlgen.JournalTable)
@@ -109,8 +110,7 @@ func (g Engine) examination(p Plan) *driver.Examination {
 }
 
 // collisions looks for values that a new unique index would refuse.
-func (g Engine) collisions(ctx context.Context, db Database, steps []Step, have []Table) error {
-	var found []Misfit
+func (g Engine) collisions(ctx context.Context, db Database, steps []Step, have []Table) (found []Misfit, err error) {
 	for _, s := range steps {
 		sql := Collisions(g.Dialect, s, g.find(have, s.Table), g.FoldNames)
 		if sql == "" {
@@ -118,13 +118,13 @@ func (g Engine) collisions(ctx context.Context, db Database, steps []Step, have 
 		}
 		twice := ""
 		if err := db.Query(ctx, sql, 1, func(row []string) bool { twice = row[0]; return false }); err != nil {
-			return err
+			return nil, err
 		}
 		if twice != "" {
 			found = append(found, collision(s))
 		}
 	}
-	return misfitFault(found, "make them differ first")
+	return found, nil
 }
 
 func collision(s Step) Misfit {

@@ -12,8 +12,10 @@ import (
 // introspect reads the tables of the file with their columns and indexes.
 func introspect(s *session) ([]migrate.Table, error) {
 	var tables []migrate.Table
-	err := s.query("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'", nil, func(st *sqlite.Stmt) {
+	var created []string
+	err := s.query("SELECT name, sql FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'", nil, func(st *sqlite.Stmt) {
 		tables = append(tables, migrate.Table{Name: st.ColumnText(0)})
+		created = append(created, st.ColumnText(1))
 	})
 	if err != nil {
 		return nil, err
@@ -22,6 +24,11 @@ func introspect(s *session) ([]migrate.Table, error) {
 		if err := introspectTable(s, &tables[i]); err != nil {
 			return nil, err
 		}
+		named := collations(created[i])
+		for k := range tables[i].Columns {
+			c := &tables[i].Columns[k]
+			c.Collation = named[strings.ToLower(c.Name)]
+		}
 	}
 	return tables, nil
 }
@@ -29,8 +36,11 @@ func introspect(s *session) ([]migrate.Table, error) {
 func introspectTable(s *session, t *migrate.Table) error {
 	// name, type, notnull, dflt_value, pk (place in the key, from 1), hidden
 	primary := make(map[int]string)
-	err := s.query("SELECT name, type, \"notnull\", dflt_value, pk FROM pragma_table_xinfo(?) WHERE hidden = 0", []string{t.Name}, func(st *sqlite.Stmt) {
+	err := s.query("SELECT name, type, \"notnull\", dflt_value, pk, hidden FROM pragma_table_xinfo(?) WHERE hidden <> 1", []string{t.Name}, func(st *sqlite.Stmt) {
 		c := migrate.Column{Name: st.ColumnText(0), Declared: st.ColumnText(1), NotNull: st.ColumnInt64(2) != 0, Default: st.ColumnText(3)}
+		if st.ColumnInt(5) != 0 {
+			c.Generated = "by the database"
+		}
 		if n := st.ColumnInt(4); n > 0 {
 			primary[n] = c.Name
 		}

@@ -86,11 +86,14 @@ func Open(ctx context.Context, path string, cat *schema.Catalog, o Options) (dri
 		return nil, err
 	}
 	path, err := filepath.Abs(path)
-	if err == nil {
+	if err == nil && o.Strategy != driver.Inspect {
 		err = os.MkdirAll(filepath.Dir(path), 0o750)
 	}
 	if err != nil {
 		return nil, fault.Wrap(err, fault.DBNotConnected, "the folder of the database can't be made; check its path and rights")
+	}
+	if o.Strategy == driver.Inspect {
+		return inspect(path, o)
 	}
 	unlock, err := acquire(path + ".lock")
 	if err != nil {
@@ -118,6 +121,25 @@ func Open(ctx context.Context, path string, cat *schema.Catalog, o Options) (dri
 	return db, nil
 }
 
+// inspect opens a file that another process may serve, to read what tables it
+// has. A file that is not there has none.
+func inspect(path string, o Options) (driver.Conn, error) {
+	if _, err := os.Stat(path); os.IsNotExist(err) {
+		path = ":memory:"
+	}
+	db := &DB{path: path, strategy: o.Strategy, dialect: Dialect(), unlock: func() {}, busy: o.busy, closing: make(chan struct{})}
+	db.gen, db.log = sqlgen.New(db.dialect, plansKept), sqlgen.NewLog(db.dialect)
+	db.epoch.Store(new(string))
+	session, err := db.connect(false)
+	if err != nil {
+		return nil, err
+	}
+	db.short.init(db, 1)
+	db.long.init(db, 1)
+	db.writer = newWriter(db, session) // whose connection refuses to write
+	return db, nil
+}
+
 func (o *Options) check() error {
 	switch o.Sync {
 	case "":
@@ -129,7 +151,7 @@ func (o *Options) check() error {
 	switch o.Strategy {
 	case "":
 		o.Strategy = driver.Update
-	case driver.Validate, driver.Update, driver.Create, driver.CreateDrop, driver.None:
+	case driver.Validate, driver.Update, driver.Create, driver.CreateDrop, driver.None, driver.Inspect:
 	default:
 		return fault.New(fault.InvalidRequest, "the schema strategy is validate, update, create, create-drop or none")
 	}
