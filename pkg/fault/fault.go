@@ -55,6 +55,15 @@ func (e *Error) After(d time.Duration) *Error {
 	return &c
 }
 
+// RetrySeconds is how long to wait before a repetition, in whole seconds and at
+// least one, as HTTP and WebSocket tell it; 0 where a repetition makes no sense.
+func (e *Error) RetrySeconds() int64 {
+	if e.RetryAfter <= 0 && !e.Code.Image().Retry {
+		return 0
+	}
+	return max(1, int64((e.RetryAfter+time.Second-1)/time.Second))
+}
+
 func (e *Error) Error() string {
 	if e.cause != nil {
 		return string(e.Code) + ": " + e.Message + ": " + e.cause.Error()

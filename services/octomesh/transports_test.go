@@ -118,7 +118,7 @@ func TestTransportsAgree(t *testing.T) {
 var (
 	anyTime     = regexp.MustCompile(`"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"`)
 	anyPosition = regexp.MustCompile(`"position":"[a-z0-9]+-\d+"`)
-	anyRequest  = regexp.MustCompile(`,"reqId":"\d+"|"reqId":"\d+",|"type":"response",`)
+	anyRequest  = regexp.MustCompile(`,"reqId":"\d+"|"reqId":"\d+",|"requestId":"[^"]+",|"type":"response",`)
 )
 
 func plain(body string) string {

@@ -146,8 +146,7 @@ func (x *Exchange) FailWith(status int, err error) {
 		status = image.HTTP
 	}
 	x.Code, x.cause = string(image.Code), err
-	if e.RetryAfter > 0 || image.Retry {
-		wait := max(1, int64((e.RetryAfter+time.Second-1)/time.Second))
+	if wait := e.RetrySeconds(); wait > 0 {
 		x.SetHeader("Retry-After", strconv.FormatInt(wait, 10))
 	}
 	if status == fasthttp.StatusUnauthorized {

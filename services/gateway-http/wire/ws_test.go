@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/octomesh/octomesh/pkg/event"
+	"github.com/octomesh/octomesh/pkg/fault"
 	"github.com/octomesh/octomesh/pkg/mesh"
 	"github.com/octomesh/octomesh/pkg/transporttest"
 	"github.com/octomesh/octomesh/services/gateway-http/internal/scripted"
@@ -131,11 +132,6 @@ func TestWS(t *testing.T) {
 	wire := &record{}
 	transporttest.Run(t, transporttest.Harness{
 		Name: "ws", Wire: wire.take,
-		Lacks: map[string]string{
-			"requestId":  "a message has a reqId, by which its reply is known; the gateway makes the request id",
-			"replayed":   "the reply is the REST body, which does not tell",
-			"retryAfter": "the reply is the REST body, which does not tell",
-		},
 		Serve: func(t *testing.T, behind mesh.Caller) mesh.Caller {
 			s := dialSocket(t, house(t, "ws", behind).Addr, "/ws?events=0", wire)
 			if hello, err := s.receive(); err != nil || !strings.HasPrefix(hello, `{"type":"connected","entities":["Product","Maker"],`) {
@@ -158,6 +154,9 @@ func (c *wsClient) Call(ctx context.Context, r *mesh.Request) (*mesh.Reply, erro
 	if r.Project != "default" {
 		m += fmt.Sprintf(`,"project":%q`, r.Project)
 	}
+	if r.RequestID != "" {
+		m += fmt.Sprintf(`,"requestId":%q`, r.RequestID)
+	}
 	if r.IdempotencyKey != "" {
 		m += fmt.Sprintf(`,"idempotencyKey":%q`, r.IdempotencyKey)
 	}
@@ -172,20 +171,31 @@ func (c *wsClient) Call(ctx context.Context, r *mesh.Request) (*mesh.Reply, erro
 	stop := context.AfterFunc(ctx, func() { _ = c.s.conn.SetReadDeadline(time.Now()) })
 	defer stop()
 	if r.Op == "stream" {
-		return c.stream(id)
+		return c.stream(id, r.RequestID)
 	}
 	got, err := c.s.receive()
 	if err != nil {
 		return nil, err
 	}
-	return response(id, got)
+	return response(id, r.RequestID, got)
 }
 
-// response takes type and reqId off a reply: what is left is the REST body.
-func response(id, message string) (*mesh.Reply, error) {
-	rest, ok := strings.CutPrefix(message, `{"type":"response","reqId":"`+id+`",`)
+// response takes what stands before the status off a reply: what is left is the
+// REST body.
+func response(id, requestID, message string) (*mesh.Reply, error) {
+	rest, ok := strings.CutPrefix(message, `{"type":"response","reqId":"`+id+`","requestId":"`+requestID+`",`)
 	if !ok {
 		return nil, fmt.Errorf("no reply to %s: %s", id, message)
+	}
+	rest, replayed := strings.CutPrefix(rest, `"replayed":true,`)
+	var seconds int
+	if wait, ok := strings.CutPrefix(rest, `"retryAfter":`); ok {
+		text, after, _ := strings.Cut(wait, ",")
+		var err error
+		if seconds, err = strconv.Atoi(text); err != nil {
+			return nil, err
+		}
+		rest = after
 	}
 	body := []byte("{" + rest)
 	var b struct {
@@ -197,9 +207,14 @@ func response(id, message string) (*mesh.Reply, error) {
 		return nil, err
 	}
 	if b.Status != "ok" {
-		return nil, refusal(nil, body)
+		err := refusal(nil, body)
+		var e *fault.Error
+		if errors.As(err, &e) {
+			err = e.After(time.Duration(seconds) * time.Second)
+		}
+		return nil, err
 	}
-	reply := &mesh.Reply{Body: body}
+	reply := &mesh.Reply{Body: body, Replayed: replayed}
 	var record struct {
 		Version int64 `json:"_version"`
 	}
@@ -215,8 +230,8 @@ func response(id, message string) (*mesh.Reply, error) {
 }
 
 // stream waits for the first message: a refusal is the reply itself.
-func (c *wsClient) stream(id string) (*mesh.Reply, error) {
-	chunks := &wsChunks{c: c, id: id}
+func (c *wsClient) stream(id, requestID string) (*mesh.Reply, error) {
+	chunks := &wsChunks{c: c, id: id, requestID: requestID}
 	if err := chunks.read(); err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
 	}
@@ -224,10 +239,10 @@ func (c *wsClient) stream(id string) (*mesh.Reply, error) {
 }
 
 type wsChunks struct {
-	c    *wsClient
-	id   string
-	next []byte
-	end  error
+	c             *wsClient
+	id, requestID string
+	next          []byte
+	end           error
 }
 
 func (w *wsChunks) read() error {
@@ -245,7 +260,7 @@ func (w *wsChunks) read() error {
 		}
 		return w.end
 	}
-	if _, w.end = response(w.id, got); w.end == nil {
+	if _, w.end = response(w.id, w.requestID, got); w.end == nil {
 		w.end = io.EOF
 	}
 	return w.end

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"strconv"
 	"strings"
 	"time"
 
@@ -67,7 +68,7 @@ func (c *conn) handle(m *message) bool {
 			id = f.reqID
 		}
 		m.release()
-		return c.respond(id, fault.From(err).AppendReply(nil)) == nil
+		return c.fail(about{reqID: id}, err) == nil
 	}
 	done := func() { f.release(); m.release() }
 	switch f.kind {
@@ -92,22 +93,22 @@ func (c *conn) handle(m *message) bool {
 	case "unsubscribe":
 		err = c.unsubscribe(f)
 	case "auth":
-		err = c.respond(f.reqID, fault.New(fault.InvalidRequest, "this connection is authenticated already").AppendReply(nil))
+		err = c.fail(about{reqID: f.reqID}, fault.New(fault.InvalidRequest, "this connection is authenticated already"))
 	default:
-		err = c.respond(f.reqID, fault.New(fault.InvalidRequest, "there is no message of this type; there are auth, subscribe, unsubscribe and ping").AppendReply(nil))
+		err = c.fail(about{reqID: f.reqID}, fault.New(fault.InvalidRequest, "there is no message of this type; there are auth, subscribe, unsubscribe and ping"))
 	}
 	done()
 	return err == nil
 }
 
 // refuse answers a message that is not looked at closely.
-func (c *conn) refuse(msg []byte, e *fault.Error) {
+func (c *conn) refuse(msg []byte, err error) {
 	var id []byte
 	if f, err := parseFrame(msg); err == nil {
 		id = f.reqID
 		f.release()
 	}
-	_ = c.respond(id, e.AppendReply(nil))
+	_ = c.fail(about{reqID: id}, err)
 }
 
 // answer sends an object of ours, begun without reqId and end.
@@ -119,33 +120,58 @@ func (c *conn) answer(f *frame, begun string) error {
 	return c.say(append(b, '}'))
 }
 
-// respond sends a reply body as {"type":"response","reqId":…,"status":…}.
-func (c *conn) respond(reqID, body []byte) error {
-	const begin = `{"type":"response",`
-	n := len(begin) + len(body) - 1
-	if reqID != nil {
-		n += len(`"reqId":,`) + len(reqID)
+// about is what a response says beside the body of the REST reply: what HTTP has
+// in headers.
+type about struct {
+	reqID     []byte // as the client wrote it; nil = it gave none
+	requestID string // "" for a message that was not looked at as a request
+	replayed  bool
+	wait      int64 // seconds until a repetition makes sense; 0 = none
+}
+
+// respond sends a reply body as {"type":"response","reqId":…,"requestId":…,
+// "status":…}, with "replayed":true or "retryAfter":seconds where there is such.
+func (c *conn) respond(a about, body []byte) error {
+	head := append(make([]byte, 0, 192), `{"type":"response",`...)
+	if a.reqID != nil {
+		head = append(append(append(head, `"reqId":`...), a.reqID...), ',')
 	}
+	if a.requestID != "" {
+		head = append(schema.AppendString(append(head, `"requestId":`...), a.requestID), ',')
+	}
+	if a.replayed {
+		head = append(head, `"replayed":true,`...)
+	}
+	if a.wait > 0 {
+		head = append(strconv.AppendInt(append(head, `"retryAfter":`...), a.wait, 10), ',')
+	}
+	n := len(head) + len(body) - 1
 	b := appendHeader(make([]byte, 0, maxHeader+n), opText, n)
-	b = append(b, begin...)
-	if reqID != nil {
-		b = append(append(append(b, `"reqId":`...), reqID...), ',')
-	}
-	return c.out.Write(append(b, body[1:]...))
+	return c.out.Write(append(append(b, head...), body[1:]...))
+}
+
+// fail responds with an error.
+func (c *conn) fail(a about, err error) error {
+	e := fault.From(err)
+	a.wait = e.RetrySeconds()
+	return c.respond(a, e.AppendReply(nil))
 }
 
 // request calls the mesh with a bare request object.
 func (c *conn) request(f *frame) {
 	start := time.Now()
 	op, code := "none", "ok"
-	r := &mesh.Request{Header: mesh.Header{Transport: Transport, RequestID: telemetry.NewRequestID()}}
+	r := &mesh.Request{Header: mesh.Header{Transport: Transport, RequestID: f.text("requestId")}}
+	if !telemetry.ValidRequestID(r.RequestID) {
+		r.RequestID = telemetry.NewRequestID()
+	}
 	_, err := c.t.door.Rates.Take(c.live.Principal())
 	if err == nil {
 		err = c.translate(f, r)
 	}
 	if err == nil {
 		op = r.Op
-		err = c.call(f.reqID, r)
+		err = c.call(about{reqID: f.reqID, requestID: r.RequestID}, r)
 	}
 	if err != nil {
 		e := fault.From(err)
@@ -156,7 +182,7 @@ func (c *conn) request(f *frame) {
 			c.log.Error("call failed", telemetry.KeyRequestID, r.RequestID, telemetry.KeyOp, op, telemetry.KeyTransport, Transport, telemetry.KeyError, err.Error())
 		}
 		code = string(e.Code.Image().Code)
-		_ = c.respond(f.reqID, e.AppendReply(nil))
+		_ = c.fail(about{reqID: f.reqID, requestID: r.RequestID}, e)
 	}
 	c.t.door.Metrics.Request(Transport, op, code, time.Since(start))
 }
@@ -196,7 +222,7 @@ func arguments(f *frame) []byte {
 	args := append(make([]byte, 0, 256), '{')
 	f.obj.Visit(func(k []byte, v *fastjson.Value) {
 		switch string(k) {
-		case "op", "entity", "project", "reqId", "type", "idempotencyKey":
+		case "op", "entity", "project", "reqId", "requestId", "type", "idempotencyKey":
 			return
 		}
 		if len(args) > 1 {
@@ -208,7 +234,7 @@ func arguments(f *frame) []byte {
 	return append(args, '}')
 }
 
-func (c *conn) call(reqID []byte, r *mesh.Request) error {
+func (c *conn) call(a about, r *mesh.Request) error {
 	ctx, cancel := context.WithTimeout(c.ctx, c.t.Limits.Request)
 	if r.Op == "stream" {
 		cancel()
@@ -223,26 +249,27 @@ func (c *conn) call(reqID []byte, r *mesh.Request) error {
 	if err != nil {
 		return err
 	}
+	a.replayed = reply.Replayed
 	if reply.Chunks == nil {
-		return c.respond(reqID, reply.Body)
+		return c.respond(a, reply.Body)
 	}
 	defer reply.Chunks.Close()
 	if r.Op == "stream" {
-		return c.lines(ctx, reqID, reply.Chunks)
+		return c.lines(ctx, a, reply.Chunks)
 	}
-	return c.whole(ctx, reqID, reply)
+	return c.whole(ctx, a, reply)
 }
 
 // maxReply is the largest reply that is put together for one message.
 const maxReply = 8 << 20
 
 // whole puts a chunked reply together.
-func (c *conn) whole(ctx context.Context, reqID []byte, reply *mesh.Reply) error {
+func (c *conn) whole(ctx context.Context, a about, reply *mesh.Reply) error {
 	body := bytes.Clone(reply.Body)
 	for {
 		part, err := reply.Chunks.Next(ctx)
 		if errors.Is(err, io.EOF) {
-			return c.respond(reqID, body)
+			return c.respond(a, body)
 		}
 		if err != nil {
 			return err
@@ -256,7 +283,7 @@ func (c *conn) whole(ctx context.Context, reqID []byte, reply *mesh.Reply) error
 // lines passes the records of op stream on as {"type":"chunk","reqId",…,"data":
 // […]} messages and ends with a response that counts them. A chunk of the mesh
 // may end within a line.
-func (c *conn) lines(ctx context.Context, reqID []byte, chunks mesh.Chunks) error {
+func (c *conn) lines(ctx context.Context, a about, chunks mesh.Chunks) error {
 	var rest, b []byte
 	count := 0
 	for {
@@ -267,8 +294,8 @@ func (c *conn) lines(ctx context.Context, reqID []byte, chunks mesh.Chunks) erro
 		ended := err != nil
 		rest = append(rest, part...)
 		b = append(b[:0], `{"type":"chunk"`...)
-		if reqID != nil {
-			b = append(append(b, `,"reqId":`...), reqID...)
+		if a.reqID != nil {
+			b = append(append(b, `,"reqId":`...), a.reqID...)
 		}
 		b = append(b, `,"data":[`...)
 		first := len(b)
@@ -294,7 +321,7 @@ func (c *conn) lines(ctx context.Context, reqID []byte, chunks mesh.Chunks) erro
 			}
 		}
 		if ended {
-			return c.respond(reqID, appendCount(nil, count))
+			return c.respond(a, appendCount(nil, count))
 		}
 	}
 }

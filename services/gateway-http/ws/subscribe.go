@@ -29,7 +29,7 @@ type subscription struct {
 func (c *conn) subscribe(f *frame) error {
 	s, err := c.subscribed(f)
 	if err != nil {
-		return c.respond(f.reqID, fault.From(err).AppendReply(nil))
+		return c.fail(about{reqID: f.reqID}, err)
 	}
 	c.drop("") // whoever asks for something no longer gets everything
 	b := []byte(`{"type":"subscribed"`)
@@ -138,7 +138,7 @@ func (c *conn) endAll() {
 func (c *conn) unsubscribe(f *frame) error {
 	id := f.text("sub")
 	if !c.drop(id) {
-		return c.respond(f.reqID, fault.New(fault.NotFound, "this connection has no such subscription").AppendReply(nil))
+		return c.fail(about{reqID: f.reqID}, fault.New(fault.NotFound, "this connection has no such subscription"))
 	}
 	return c.answer(f, `{"type":"unsubscribed","sub":`+string(schema.AppendString(nil, id)))
 }

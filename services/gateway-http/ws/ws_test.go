@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -90,9 +91,14 @@ func (c *client) say(text string) {
 	}
 }
 
+// madeID is a request id that the gateway made.
+var madeID = regexp.MustCompile(`"requestId":"[0-9a-f-]{36}",`)
+
+// want reads a message, which is compared without the request id that the
+// gateway made.
 func (c *client) want(text string) {
 	c.t.Helper()
-	if got := c.read(); got != text {
+	if got := madeID.ReplaceAllString(c.read(), ""); got != text {
 		c.t.Fatalf("got  %s\nwant %s", got, text)
 	}
 }
@@ -381,6 +387,43 @@ func TestConcurrencyIsBounded(t *testing.T) {
 	close(release)
 	for range 6 {
 		c.want(`{"type":"response","status":"ok"}`)
+	}
+}
+
+// What HTTP tells in headers, a response tells beside its body.
+func TestResponsesTellWhatHeadersTell(t *testing.T) {
+	h := house(t, nil)
+	h.Mesh.Answer(func(_ context.Context, r *mesh.Request) (*mesh.Reply, error) {
+		switch r.Op {
+		case "create":
+			return &mesh.Reply{Body: []byte(`{"status":"ok","data":null}`), Replayed: true}, nil
+		case "count":
+			return nil, fault.New(fault.Overloaded, "busy").After(1500 * time.Millisecond)
+		case "delete":
+			return nil, fault.New(fault.Overloaded, "busy")
+		}
+		return nil, fault.New(fault.Conflict, "taken")
+	})
+	c := connect(t, h, "/ws?events=0")
+	const failed = `"status":"error","error":{"code":`
+	for _, x := range []struct{ say, want string }{
+		{`{"op":"create","entity":"Product","requestId":"mine-\"1\"","reqId":1}`, `"reqId":1,"requestId":"mine-\"1\"","replayed":true,"status":"ok","data":null}`},
+		{`{"op":"count","entity":"Product","requestId":"mine"}`, `"requestId":"mine","retryAfter":2,` + failed + `"OVERLOADED","message":"busy"}}`},
+		{`{"op":"delete","entity":"Product","requestId":"mine"}`, `"requestId":"mine","retryAfter":1,` + failed + `"OVERLOADED","message":"busy"}}`},
+		{`{"op":"update","entity":"Product","requestId":"mine"}`, `"requestId":"mine",` + failed + `"CONFLICT","message":"taken"}}`},
+		{`{"op":"none","entity":"Product","requestId":"mine"}`, `"requestId":"mine",` + failed + `"UNKNOWN_OP","message":"there is no such operation"}}`},
+	} {
+		c.say(x.say)
+		c.want(`{"type":"response",` + x.want)
+	}
+	if got := h.Mesh.Last(); got.Header.RequestID != "mine" || got.Args != "{}" {
+		t.Errorf("%+v", got)
+	}
+	for _, bad := range []string{`"requestId":"with space"`, `"requestId":7`, `"requestId":""`, `"reqId":1`} {
+		c.say(`{"op":"create","entity":"Product",` + bad + `}`)
+		if got := c.read(); !madeID.MatchString(got) {
+			t.Errorf("%s is answered with %s", bad, got)
+		}
 	}
 }
 
