@@ -240,6 +240,10 @@ func (b *Builder) level(l *level) {
 	if l.group != nil && l.group.By != nil {
 		b.Write(" GROUP BY ")
 		b.operand(l.group.By, false)
+		if before, after := b.wrap(l.group.By, false); before+after != "" { // the value itself is shown
+			b.Write(", ")
+			b.column(l.group.By)
+		}
 	}
 	for i, k := range l.order {
 		if i == 0 {
@@ -293,7 +297,11 @@ func (b *Builder) alias(prefix byte, n int) {
 func (b *Builder) group(g *query.GroupStage) {
 	n := 0
 	if g.By != nil {
-		b.operand(g.By, false)
+		if before, after := b.wrap(g.By, false); before+after != "" {
+			b.column(g.By)
+		} else {
+			b.operand(g.By, false)
+		}
 		b.alias('c', n)
 		n++
 	}

@@ -83,23 +83,43 @@ func (b *Builder) operand(c *schema.Column, ordered bool) {
 	if !b.text {
 		return
 	}
+	before, after := b.wrap(c, ordered)
+	b.sql = append(b.sql, before...)
 	b.column(c)
 	if b.d.Collate != nil {
 		b.sql = append(b.sql, b.d.Collate(c, ordered)...)
 	}
+	b.sql = append(b.sql, after...)
 }
 
+func (b *Builder) wrap(c *schema.Column, ordered bool) (before, after string) {
+	if b.d.Wrap == nil || !b.text {
+		return "", ""
+	}
+	return b.d.Wrap(c, ordered)
+}
+
+// Inexact makes the plan Residual.
+func (b *Builder) Inexact() { b.inexact = true }
+
 // bind binds a value that is compared with a column.
-func (b *Builder) bind(c *schema.Column, v schema.Value) {
+func (b *Builder) bind(c *schema.Column, v schema.Value, ordered bool) {
+	before, after := b.wrap(c, ordered)
+	b.Write(before)
 	b.Arg(v)
 	if b.text && b.d.Bind != nil {
 		b.sql = append(b.sql, b.d.Bind(c)...)
 	}
+	b.Write(after)
 }
 
 // page writes the limit and skip of a statement; 0 is absent.
 func (b *Builder) page(limit, skip int) {
 	if limit == 0 && skip == 0 {
+		return
+	}
+	if b.d.NoPage {
+		b.inexact = true
 		return
 	}
 	if b.d.Fetch {

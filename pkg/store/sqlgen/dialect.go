@@ -41,13 +41,31 @@ type Dialect struct {
 	// such as the type that an engine would else take from the column, which may
 	// be too narrow. May be nil.
 	Bind func(c *schema.Column) string
+	// Wrap is written around a column and around the value that it is compared
+	// with, where no collation makes the engine compare as the language does. May
+	// be nil.
+	Wrap func(c *schema.Column, ordered bool) (before, after string)
+	// MaxList is the longest list of an IN; 0 = no bound. Longer ones are split.
+	MaxList int
 	// NoLimit is the LIMIT of a statement that only skips.
 	NoLimit string
 	// Fetch pages with OFFSET … ROWS FETCH NEXT … ROWS ONLY instead of LIMIT.
 	Fetch bool
+	// PageOrder is the ORDER BY of a page whose order does not matter, for engines
+	// that page ordered rows alone.
+	PageOrder string
+	// NoPage tells that no placeholder can bound a result: the plan of a page is
+	// then Residual, and the change log is read LogPage rows at a time.
+	NoPage bool
 	// IgnorePrefix and IgnoreSuffix make an INSERT pass over a row that is
 	// there already.
 	IgnorePrefix, IgnoreSuffix string
+	// LinkFrom, where an INSERT can't pass over a row that is there, makes it one
+	// that selects what is not there yet: this is the FROM of a single row, a
+	// space where none is needed. Two at once can still meet: a unique value is
+	// then taken, and the unit is to be run again. The owner and the target are
+	// bound twice.
+	LinkFrom string
 	// ForUpdate is put behind the load of a row that will be changed.
 	ForUpdate string
 	// IndexID gives every index that is not unique the id as its last key, since

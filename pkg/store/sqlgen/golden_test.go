@@ -45,6 +45,20 @@ func plain() *sqlgen.Dialect {
 	}
 }
 
+// bare is a dialect that has to be helped wherever it can be.
+func bare() *sqlgen.Dialect {
+	d := plain()
+	d.Name, d.Fetch, d.MaxList, d.LinkFrom, d.NoPage = "bare", false, 2, " FROM one_row ", true
+	d.ColumnType = func(*schema.Column, bool) string { return "TEXT" }
+	d.Wrap = func(c *schema.Column, ordered bool) (string, string) {
+		if c.Type.Kind() == schema.KindText && ordered {
+			return "SORT(", ")"
+		}
+		return "", ""
+	}
+	return d
+}
+
 func TestGolden(t *testing.T) {
 	t.Parallel()
 	cat, err := schema.Parse([]byte(strings.ReplaceAll(catalog, `we\"ird`, "weird")))
@@ -53,7 +67,7 @@ func TestGolden(t *testing.T) {
 	}
 	e := cat.Entity("Person")
 	e.Column("weird").Physical = `we"ird]` // what no schema may say, an adopted table might
-	for _, d := range []*sqlgen.Dialect{sqlite.Dialect(), plain()} {
+	for _, d := range []*sqlgen.Dialect{sqlite.Dialect(), plain(), bare()} {
 		g := sqlgen.New(d, 100)
 		golden(t, d.Name+"-filters", filters(t, g, e))
 		golden(t, d.Name+"-selects", selects(t, g, e))
@@ -162,6 +176,7 @@ func selects(t *testing.T, g *sqlgen.Generator, e *schema.Entity) string {
 	show(&b, "everything", g.Select(&query.Select{Entity: e, Projection: all}, &a), &a)
 	show(&b, "sorted page", g.Select(&query.Select{Entity: e, Projection: all, Where: where, Sort: order, Limit: 20, Skip: 40}, &a), &a)
 	show(&b, "limit", g.Select(&query.Select{Entity: e, Projection: all, Sort: order[2:], Limit: 20}, &a), &a)
+	show(&b, "touch", g.Touch(e, query.In{Column: e.Columns[0], Values: []schema.Value{schema.TextOf("a")}}, &a), &a)
 	show(&b, "skip", g.Select(&query.Select{Entity: e, Projection: all, Sort: order[2:], Skip: 40}, &a), &a)
 	show(&b, "no columns", g.Select(&query.Select{Entity: e, Projection: &query.Projection{Key: "0"}}, &a), &a)
 	show(&b, "count", g.Count(&query.Select{Entity: e, Where: where}, &a), &a)

@@ -1,6 +1,12 @@
 package sqlgen
 
-import "strings"
+import (
+	"strconv"
+	"strings"
+)
+
+// LogPage is how many changes Log.After reads at most under NoPage.
+const LogPage = 256
 
 // The tables that every project has beside its entities.
 const (
@@ -22,7 +28,8 @@ var ChangeColumns = []string{
 type Log struct {
 	// Append writes a change; binds ChangeColumns.
 	Append *Plan
-	// After reads changes; binds the seq before the first one and a limit.
+	// After reads changes; binds the seq before the first one and, unless the
+	// dialect has NoPage, a limit.
 	After *Plan
 	// Oldest and Newest read the lowest and the highest seq, null when empty.
 	Oldest, Newest *Plan
@@ -68,10 +75,16 @@ func NewLog(d *Dialect) *Log {
 			b.Write(")")
 		}),
 		After: fixed(func(b *Builder) {
-			b.template("SELECT "+all+" FROM "+changes+" WHERE "+seq+" > ", " ORDER BY "+seq)
-			if d.Fetch {
+			top := ""
+			if d.NoPage {
+				top = "TOP " + strconv.Itoa(LogPage) + " "
+			}
+			b.template("SELECT "+top+all+" FROM "+changes+" WHERE "+seq+" > ", " ORDER BY "+seq)
+			switch {
+			case d.NoPage:
+			case d.Fetch:
 				b.template(" OFFSET 0 ROWS FETCH NEXT ", " ROWS ONLY")
-			} else {
+			default:
 				b.template(" LIMIT ", "")
 			}
 		}),

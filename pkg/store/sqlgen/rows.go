@@ -3,6 +3,7 @@ package sqlgen
 import (
 	"encoding/binary"
 
+	"github.com/octomesh/octomesh/pkg/query"
 	"github.com/octomesh/octomesh/pkg/schema"
 )
 
@@ -102,8 +103,34 @@ func (g *Generator) Delete(e *schema.Entity, a *Args) *Plan {
 	})
 }
 
+// Touch compiles an UPDATE that changes nothing but locks the rows that a
+// condition leaves, for engines whose reads lock none. where must name ids; with
+// nil it is that of Load, whose id the caller binds.
+func (g *Generator) Touch(e *schema.Entity, where query.Expr, a *Args) *Plan {
+	a.key = appendExpr(appendEntity(a.key[:0], 'T', e), e, where)
+	return g.run(a, nil, true, func(b *Builder) {
+		b.Write("UPDATE ")
+		b.ident(e.Collection)
+		b.Write(" SET ")
+		version := e.Columns[0].Physical
+		for _, c := range e.Columns {
+			if c.Role == schema.RoleVersion {
+				version = c.Physical
+			}
+		}
+		b.ident(version)
+		b.Write(" = ")
+		b.ident(version)
+		if where == nil {
+			b.byID(e)
+		} else {
+			b.filter(where)
+		}
+	})
+}
+
 // Link compiles the insert of one link that may be there already; the caller
-// binds owner and target.
+// binds owner and target, as often as Plan.Params has room for them.
 func (g *Generator) Link(r *schema.Relation, a *Args) *Plan {
 	a.key = appendRelation(a.key[:0], '+', r)
 	return g.run(a, nil, true, func(b *Builder) {
@@ -115,6 +142,10 @@ func (g *Generator) Link(r *schema.Relation, a *Args) *Plan {
 		b.ident(r.OwnerKey)
 		b.Write(", ")
 		b.ident(r.TargetKey)
+		if b.d.LinkFrom != "" {
+			b.linkAbsent(r)
+			return
+		}
 		b.Write(") VALUES (")
 		b.place()
 		b.Write(", ")
@@ -122,6 +153,31 @@ func (g *Generator) Link(r *schema.Relation, a *Args) *Plan {
 		b.Write(")")
 		b.Write(b.d.IgnoreSuffix)
 	})
+}
+
+// linkAbsent ends the insert of a link as the read of the row that is missing.
+func (b *Builder) linkAbsent(r *schema.Relation) {
+	as := func() {
+		b.Write("CAST(")
+		b.place()
+		b.Write(" AS " + b.d.ColumnType(r.Owner.Columns[0], true) + ")")
+	}
+	b.Write(") SELECT ")
+	as()
+	b.Write(", ")
+	as()
+	b.Write(b.d.LinkFrom)
+	b.Write("WHERE NOT EXISTS (SELECT 1 FROM ")
+	b.ident(r.Through)
+	b.Write(" WHERE ")
+	b.ident(r.OwnerKey)
+	b.Write(" = ")
+	b.place()
+	b.Write(" AND ")
+	b.ident(r.TargetKey)
+	b.Write(" = ")
+	b.place()
+	b.Write(")")
 }
 
 // Unlink compiles the removal of n links of one owner; the caller binds the
@@ -137,7 +193,6 @@ func (g *Generator) Unlink(r *schema.Relation, n int, a *Args) *Plan {
 		b.Write(" = ")
 		b.place()
 		b.Write(" AND ")
-		b.ident(r.TargetKey)
-		b.places(Padded(n))
+		b.lists(n, false, func() { b.ident(r.TargetKey) }, b.place)
 	})
 }

@@ -197,6 +197,7 @@ func (b *Builder) count(q *query.Select) {
 	b.ident("one")
 	b.from(q.Entity)
 	b.filter(q.Where)
+	b.Write(b.d.PageOrder)
 	b.page(q.Limit, q.Skip)
 	b.Write(") ")
 	b.ident("page")
@@ -219,24 +220,12 @@ func (g *Generator) Links(r *schema.Relation, n int, reverse bool, a *Args) *Pla
 		b.Write(" FROM ")
 		b.ident(r.Through)
 		b.Write(" WHERE ")
-		b.ident(given)
-		b.places(Padded(n))
+		b.lists(n, false, func() { b.ident(given) }, b.place)
 		b.Write(" ORDER BY ")
 		b.ident(r.OwnerKey)
 		b.Write(", ")
 		b.ident(r.TargetKey)
 	})
-}
-
-func (b *Builder) places(n int) {
-	b.Write(" IN (")
-	for i := range n {
-		if i > 0 {
-			b.Write(", ")
-		}
-		b.place()
-	}
-	b.Write(")")
 }
 
 func appendRelation(dst []byte, op byte, r *schema.Relation) []byte {

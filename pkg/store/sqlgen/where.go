@@ -103,19 +103,19 @@ func (b *Builder) compare(e query.Compare, neg bool) {
 		} else {
 			b.Write(" IS DISTINCT FROM ")
 		}
-		b.bind(e.Column, e.Value)
+		b.bind(e.Column, e.Value, ordered)
 		return
 	case (op == query.Ne || ordered && neg) && !neverNull(e.Column):
 		b.Write("(")
 		b.operand(e.Column, ordered)
 		b.Write(operators[op])
-		b.bind(e.Column, e.Value)
+		b.bind(e.Column, e.Value, ordered)
 		b.orNull(e.Column)
 		return
 	}
 	b.operand(e.Column, ordered)
 	b.Write(operators[op])
-	b.bind(e.Column, e.Value)
+	b.bind(e.Column, e.Value, ordered)
 }
 
 func (b *Builder) orNull(c *schema.Column) {
@@ -149,36 +149,63 @@ func (b *Builder) in(e query.In, neg bool) {
 	if orNull {
 		b.Write("(")
 	}
-	b.operand(e.Column, false)
-	if neg {
-		b.Write(" NOT IN (")
-	} else {
-		b.Write(" IN (")
-	}
-	b.values(e.Column, e.Values, n)
-	b.Write(")")
+	b.members(e.Column, e.Values, n, neg)
 	if orNull {
 		b.orNull(e.Column)
 	}
 }
 
-func (b *Builder) values(c *schema.Column, values []schema.Value, n int) {
+// members writes the test of a column against n values that are not null.
+func (b *Builder) members(c *schema.Column, values []schema.Value, n int, neg bool) {
+	i := -1
 	var last schema.Value
-	i, padded := 0, Padded(n)
-	for _, v := range values {
-		if v.IsNull() {
-			continue
+	b.lists(n, neg, func() { b.operand(c, false) }, func() {
+		for i+1 < len(values) {
+			if i++; !values[i].IsNull() {
+				last = values[i]
+				break
+			}
 		}
-		if i > 0 {
-			b.Write(", ")
+		b.bind(c, last, false)
+	})
+}
+
+// lists writes IN, or NOT IN, with a padded list of n members, in as many parts
+// as the engine needs.
+func (b *Builder) lists(n int, neg bool, operand, member func()) {
+	left, part := Padded(n), Padded(n)
+	if m := b.d.MaxList; m > 0 {
+		for part > m {
+			part /= 2
 		}
-		b.bind(c, v)
-		last = v
-		i++
 	}
-	for ; i < padded; i++ {
-		b.Write(", ")
-		b.bind(c, last)
+	split := part < left
+	if split {
+		b.Write("(")
+	}
+	for first := true; left > 0; left, first = left-part, false {
+		switch {
+		case !first && neg:
+			b.Write(" AND ")
+		case !first:
+			b.Write(" OR ")
+		}
+		operand()
+		if neg {
+			b.Write(" NOT IN (")
+		} else {
+			b.Write(" IN (")
+		}
+		for i := range part {
+			if i > 0 {
+				b.Write(", ")
+			}
+			member()
+		}
+		b.Write(")")
+	}
+	if split {
+		b.Write(")")
 	}
 }
 
@@ -267,7 +294,7 @@ func (b *Builder) prefix(c *schema.Column, text string, neg bool) {
 	} else {
 		b.Write(" >= ")
 	}
-	b.bind(c, schema.TextOf(text))
+	b.bind(c, schema.TextOf(text), true)
 	if bounded {
 		if neg {
 			b.Write(" OR ")
@@ -280,7 +307,7 @@ func (b *Builder) prefix(c *schema.Column, text string, neg bool) {
 		} else {
 			b.Write(" < ")
 		}
-		b.bind(c, schema.TextOf(after))
+		b.bind(c, schema.TextOf(after), true)
 	}
 	if neg && !neverNull(c) {
 		b.orNull(c)

@@ -9,6 +9,10 @@ SELECT [id], [_version], [name], [we"ird]]], [age], [level], [active], [born], [
 SELECT [id], [_version], [name], [we"ird]]], [age], [level], [active], [born], [balance], [extra], [boss], [createdAt], [updatedAt], [deletedAt] FROM [people] ORDER BY [id] OFFSET $1 ROWS FETCH NEXT $2 ROWS ONLY
 -- 0 20
 
+-- touch
+UPDATE [people] SET [_version] = [_version] WHERE [id] IN ($1)
+-- "a"
+
 -- skip
 SELECT [id], [_version], [name], [we"ird]]], [age], [level], [active], [born], [balance], [extra], [boss], [createdAt], [updatedAt], [deletedAt] FROM [people] ORDER BY [id] OFFSET $1 ROWS
 -- 40
