@@ -26,22 +26,22 @@ func (r *request) begin(op string, takes accept) bool {
 }
 
 // finish closes the request object and sends it, or replies with err.
-func (t *REST) finish(r *request, o object, err error) {
+func (t *REST) finish(r *request, err error) {
 	if err == nil {
-		err = r.expect(&o)
+		err = r.expect()
 	}
 	if err != nil {
-		r.x.Buf = o.b
+		r.x.Buf = r.args.b
 		r.x.Fail(err)
 		return
 	}
-	r.mesh.Args = o.end()
+	r.mesh.Args = r.args.end()
 	r.x.Buf = r.mesh.Args
 	t.send(r)
 }
 
 // expect turns If-Match into expectedVersion.
-func (r *request) expect(o *object) error {
+func (r *request) expect() error {
 	if r.version == "" || r.version == "*" {
 		return r.guarded()
 	}
@@ -56,8 +56,8 @@ func (r *request) expect(o *object) error {
 	if err != nil || n < 1 {
 		return fault.New(fault.Conflict, "the record does not have this version")
 	}
-	o.key("expectedVersion")
-	o.b = strconv.AppendInt(o.b, n, 10)
+	r.args.key("expectedVersion")
+	r.args.b = strconv.AppendInt(r.args.b, n, 10)
 	return nil
 }
 
@@ -73,117 +73,53 @@ func (r *request) guarded() error {
 	return fault.New(fault.InvalidRequest, "If-Match works for one record: update, delete, addToSet, pull and increment")
 }
 
-// read serves the ops whose arguments are all query parameters.
-func (t *REST) read(r *request, op string, takes accept) {
+// perform serves an op: id, unless it is "", is the record in the path, the
+// parameters are those that the op takes, and put, unless it is nil, adds what a
+// body holds.
+func (t *REST) perform(r *request, op string, takes accept, id string, put func(o *object, body []byte) error) {
 	if !r.begin(op, takes) {
 		return
 	}
-	o := newObject(r.x.Buf)
-	t.finish(r, o, r.params.read(&o, r.entity))
-}
-
-func (t *REST) byID(r *request, id string) {
-	if !r.begin("findById", takesByID) {
-		return
+	var body []byte
+	if put != nil {
+		var ok bool
+		if body, ok = r.x.JSONBody(); !ok {
+			return
+		}
 	}
-	o := newObject(r.x.Buf)
-	o.text("id", id)
-	t.finish(r, o, r.params.read(&o, r.entity))
-}
-
-func (t *REST) create(r *request) {
-	if !r.begin("create", takesRelations) {
-		return
+	r.args = newObject(r.x.Buf)
+	if id != "" {
+		r.args.text("id", id)
 	}
-	body, ok := r.x.JSONBody()
-	if !ok {
-		return
-	}
-	o := newObject(r.x.Buf)
-	err := r.params.read(&o, r.entity)
+	err := r.params.read(&r.args, r.entity)
 	if err == nil && len(body) > 0 {
-		err = o.json("data", body)
+		err = put(&r.args, body)
 	}
-	t.finish(r, o, err)
+	t.finish(r, err)
 }
 
-func (t *REST) update(r *request, id string) {
-	if !r.begin("update", takesRelations) {
-		return
-	}
-	body, ok := r.x.JSONBody()
-	if !ok {
-		return
-	}
-	o := newObject(r.x.Buf)
-	o.text("id", id)
-	err := r.params.read(&o, r.entity)
-	if err == nil && len(body) > 0 {
-		err = o.json("data", body)
-	}
-	t.finish(r, o, err)
-}
-
-func (t *REST) remove(r *request, id string) {
-	if !r.begin("delete", 0) {
-		return
-	}
-	o := newObject(r.x.Buf)
-	o.text("id", id)
-	t.finish(r, o, nil)
-}
-
-// change serves addToSet, pull and increment: {"field","value"} or
-// {"field","amount"}.
-func (t *REST) change(r *request, id, op string) {
-	if !r.begin(op, takesRelations) {
-		return
-	}
-	body, ok := r.x.JSONBody()
-	if !ok {
-		return
-	}
-	o := newObject(r.x.Buf)
-	o.text("id", id)
-	err := r.params.read(&o, r.entity)
-	if err == nil && len(body) > 0 {
-		err = o.members(body)
-	}
-	t.finish(r, o, err)
-}
+// What a body can be: the record, or members of the request object.
+var (
+	asData    = func(o *object, body []byte) error { return o.json("data", body) }
+	asMembers = (*object).members
+)
 
 // posted serves the ops whose body is the request object itself.
-func (t *REST) posted(r *request, method, op string, takes accept) {
+func (t *REST) posted(r *request, method, op string, takes accept, id string) {
 	if method != "POST" {
 		r.refuse(method, allowPost)
 		return
 	}
-	t.withBody(r, op, takes)
-}
-
-func (t *REST) withBody(r *request, op string, takes accept) {
-	if !r.begin(op, takes) {
-		return
-	}
-	body, ok := r.x.JSONBody()
-	if !ok {
-		return
-	}
-	o := newObject(r.x.Buf)
-	err := r.params.read(&o, r.entity)
-	if err == nil && len(body) > 0 {
-		err = o.members(body)
-	}
-	t.finish(r, o, err)
+	t.perform(r, op, takes, id, asMembers)
 }
 
 // bulk serves PUT /c/bulk {filter,data} and DELETE /c/bulk {filter} or ?filter=.
 func (t *REST) bulk(r *request, method string) {
 	switch method {
 	case "PUT":
-		t.withBody(r, "updateMany", 0)
+		t.perform(r, "updateMany", 0, "", asMembers)
 	case "DELETE":
-		t.withBody(r, "deleteMany", takesFilter)
+		t.perform(r, "deleteMany", takesFilter, "", asMembers)
 	default:
 		r.refuse(method, allowBulk)
 	}
@@ -193,28 +129,12 @@ func (t *REST) bulk(r *request, method string) {
 func (t *REST) search(r *request, method string) {
 	switch method {
 	case "GET":
-		t.read(r, "search", takesFind)
+		t.perform(r, "search", takesFind, "", nil)
 	case "POST":
-		t.searchPosted(r)
+		t.perform(r, "search", takesFind, "", searchMembers)
 	default:
 		r.refuse(method, allowSearch)
 	}
-}
-
-func (t *REST) searchPosted(r *request) {
-	if !r.begin("search", takesFind) {
-		return
-	}
-	body, ok := r.x.JSONBody()
-	if !ok {
-		return
-	}
-	o := newObject(r.x.Buf)
-	err := r.params.read(&o, r.entity)
-	if err == nil && len(body) > 0 {
-		err = searchMembers(&o, body)
-	}
-	t.finish(r, o, err)
 }
 
 // searchMembers copies a search body and calls its "fields", an array or a
@@ -256,7 +176,7 @@ func (t *REST) projectOp(r *request, segments []string) {
 	}
 	switch segments[0] {
 	case "_transaction":
-		t.posted(r, method, "transaction", 0)
+		t.posted(r, method, "transaction", 0, "")
 	case "_changes":
 		t.changes(r, method)
 	case "_catalog":
@@ -264,7 +184,7 @@ func (t *REST) projectOp(r *request, segments []string) {
 	case "_export":
 		t.only(r, method, "export", 0)
 	case "_restore":
-		t.posted(r, method, "restore", 0)
+		t.posted(r, method, "restore", 0, "")
 	default:
 		r.x.NotFound()
 	}
@@ -278,10 +198,10 @@ func (t *REST) changes(r *request, method string) {
 	if !r.begin("changes", takesChanges) {
 		return
 	}
-	o := newObject(r.x.Buf)
-	err := position(&o, "position", r.params.position)
+	r.args = newObject(r.x.Buf)
+	err := position(&r.args, "position", r.params.position)
 	if err == nil {
-		err = number(&o, "limit", r.params.limit)
+		err = number(&r.args, "limit", r.params.limit)
 	}
-	t.finish(r, o, err)
+	t.finish(r, err)
 }

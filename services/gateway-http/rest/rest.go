@@ -33,6 +33,7 @@ type request struct {
 	entity  *schema.Entity // nil if the gateway's catalog lacks it
 	mesh    mesh.Request
 	params  params
+	args    object // the request object, while it is written
 	version string // If-Match as written, "" if absent
 }
 
@@ -140,9 +141,9 @@ func (t *REST) route(r *request, rest []string) {
 func (t *REST) collection(r *request, method string) {
 	switch method {
 	case "GET":
-		t.read(r, "findAll", takesList)
+		t.perform(r, "findAll", takesList, "", nil)
 	case "POST":
-		t.create(r)
+		t.perform(r, "create", takesRelations, "", asData)
 	default:
 		r.refuse(method, allowCollection)
 	}
@@ -160,14 +161,14 @@ func (t *REST) second(r *request, method, word string) {
 	case "search":
 		t.search(r, method)
 	case "upsert":
-		t.posted(r, method, "upsert", takesRelations)
+		t.posted(r, method, "upsert", takesRelations, "")
 	case "aggregate":
-		t.posted(r, method, "aggregate", takesDeleted|takesPosition)
+		t.posted(r, method, "aggregate", takesDeleted|takesPosition, "")
 	case "bulk":
 		t.bulk(r, method)
 	case "updateMany", "deleteMany":
 		if method == "POST" {
-			t.posted(r, method, opName(word), 0)
+			t.posted(r, method, opName(word), 0, "")
 			return
 		}
 		t.record(r, method, word)
@@ -181,17 +182,17 @@ func (t *REST) only(r *request, method, op string, takes accept) {
 		r.refuse(method, allowRead)
 		return
 	}
-	t.read(r, op, takes)
+	t.perform(r, op, takes, "", nil)
 }
 
 func (t *REST) record(r *request, method, id string) {
 	switch method {
 	case "GET":
-		t.byID(r, id)
+		t.perform(r, "findById", takesByID, id, nil)
 	case "PUT", "PATCH":
-		t.update(r, id)
+		t.perform(r, "update", takesRelations, id, asData)
 	case "DELETE":
-		t.remove(r, id)
+		t.perform(r, "delete", 0, id, nil)
 	default:
 		r.refuse(method, allowRecord)
 	}
@@ -203,11 +204,7 @@ func (t *REST) array(r *request, method, id, op string) {
 		r.x.NotFound()
 		return
 	}
-	if method != "POST" {
-		r.refuse(method, allowPost)
-		return
-	}
-	t.change(r, id, op)
+	t.posted(r, method, op, takesRelations, id)
 }
 
 func (r *request) refuse(method, allow string) {
