@@ -165,6 +165,7 @@ var layers = map[string][]string{
 	"config":        {"fault"},
 	"telemetry":     {"fault"},
 	"service":       {"fault"},
+	"process":       {"config", "service", "telemetry"},
 	"schema":        {"fault", "strictjson"},
 	"query":         {"fault", "strictjson", "schema"},
 	"mesh":          {"fault", "strictjson", "schema", "query"},

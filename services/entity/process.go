@@ -4,12 +4,15 @@ import (
 	"log/slog"
 
 	"github.com/octomesh/octomesh/pkg/bus"
+	"github.com/octomesh/octomesh/pkg/process"
+	"github.com/octomesh/octomesh/pkg/service"
 	"github.com/octomesh/octomesh/pkg/telemetry"
 )
 
 // Process is the settings of the worker as a process of its own.
 type Process struct {
 	Config
+	process.Settings
 	Data        string `name:"data-dir" help:"Folder of SQLite files." env:"OCTOMESH_DATA_DIR" default:"./data"`
 	NATS        string `name:"nats-url" help:"NATS servers, separated by commas." env:"OCTOMESH_NATS_URL" default:"nats://127.0.0.1:4222"`
 	Seed        string `name:"nats-seed" help:"nkey seed of the role entity." env:"OCTOMESH_NATS_SEED" secret:""`
@@ -20,7 +23,7 @@ type Process struct {
 }
 
 // Service returns the worker that the settings describe.
-func (p *Process) Service(log *slog.Logger, metrics *telemetry.Metrics) (*Service, error) {
+func (p *Process) Service(log *slog.Logger, metrics *telemetry.Metrics) (service.Service, error) {
 	p.DataDir, p.Replicas = p.Data, p.Copies
 	return New(p.Config, Deps{
 		Dialer: bus.URL{Addr: p.NATS, Service: "entity", Role: bus.RoleEntity, Seed: p.Seed},

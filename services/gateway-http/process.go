@@ -8,21 +8,22 @@ import (
 	"strings"
 
 	"github.com/octomesh/octomesh/pkg/bus"
+	"github.com/octomesh/octomesh/pkg/process"
+	"github.com/octomesh/octomesh/pkg/service"
 	"github.com/octomesh/octomesh/pkg/telemetry"
 )
 
 // Process is the settings of the gateway as a process of its own.
 type Process struct {
 	Config
-	NATS        string `name:"nats-url" help:"NATS servers, separated by commas." env:"OCTOMESH_NATS_URL" default:"nats://127.0.0.1:4222"`
-	Seed        string `name:"nats-seed" help:"nkey seed of the role gateway (default: <data-dir>/nats/gateway.nk)." env:"OCTOMESH_NATS_SEED" secret:""`
-	DataDir     string `name:"data-dir" help:"Folder with the nkeys." env:"OCTOMESH_DATA_DIR" default:"./data"`
-	MetricsAddr string `name:"metrics-addr" help:"Where /metrics, /livez and /readyz are served; off for none." env:"OCTOMESH_METRICS_ADDR" default:"127.0.0.1:9464"`
-	LogLevel    string `name:"log-level" help:"debug, info, warn or error." env:"OCTOMESH_LOG_LEVEL" enum:"debug,info,warn,error" default:"info"`
+	process.Settings
+	NATS    string `name:"nats-url" help:"NATS servers, separated by commas." env:"OCTOMESH_NATS_URL" default:"nats://127.0.0.1:4222"`
+	Seed    string `name:"nats-seed" help:"nkey seed of the role gateway (default: <data-dir>/nats/gateway.nk)." env:"OCTOMESH_NATS_SEED" secret:""`
+	DataDir string `name:"data-dir" help:"Folder with the nkeys." env:"OCTOMESH_DATA_DIR" default:"./data"`
 }
 
 // Service returns the gateway that the settings describe.
-func (p *Process) Service(log *slog.Logger, metrics *telemetry.Metrics) (*Service, error) {
+func (p *Process) Service(log *slog.Logger, metrics *telemetry.Metrics) (service.Service, error) {
 	seed := p.Seed
 	if seed == "" {
 		path := filepath.Join(p.DataDir, "nats", bus.RoleGateway+".nk")
