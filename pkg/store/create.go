@@ -4,6 +4,8 @@ import (
 	"github.com/octomesh/octomesh/pkg/mesh"
 	"github.com/octomesh/octomesh/pkg/query"
 	"github.com/octomesh/octomesh/pkg/schema"
+	"github.com/octomesh/octomesh/pkg/store/driver"
+	"github.com/octomesh/octomesh/pkg/strictjson"
 )
 
 // creation is op create.
@@ -127,6 +129,11 @@ func (t *upserting) single() bool { return len(t.patch.links) == 0 }
 
 func (t *upserting) write(w *work) (outcome, error) {
 	m := t.call.model
+	if l, ok := w.tx.(driver.Locker); ok {
+		if err := l.Lock(m.entity.Name + " " + string(strictjson.Compact(nil, t.call.args.filter))); err != nil {
+			return outcome{}, err
+		}
+	}
 	ids, err := w.find(m, t.where, 1)
 	if err != nil {
 		return outcome{}, err

@@ -129,6 +129,14 @@ type Tx interface {
 	StoreReply(principal, key string, hash, body []byte, at time.Time) error
 }
 
+// Locker is a Tx of an engine that runs units side by side.
+type Locker interface {
+	// Lock waits until no other unit holds that name and holds it to the unit's
+	// end. An upsert takes its filter: two that look for the same record, and find
+	// none, would both make one.
+	Lock(name string) error
+}
+
 // Stored is what an idempotency key left behind: the change whose record is the
 // reply, or the reply itself.
 type Stored struct {

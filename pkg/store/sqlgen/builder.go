@@ -106,6 +106,9 @@ func (b *Builder) Inexact() { b.inexact = true }
 func (b *Builder) bind(c *schema.Column, v schema.Value, ordered bool) {
 	before, after := b.wrap(c, ordered)
 	b.Write(before)
+	if b.text && b.d.BindOpen != nil {
+		b.sql = append(b.sql, b.d.BindOpen(c)...)
+	}
 	b.Arg(v)
 	if b.text && b.d.Bind != nil {
 		b.sql = append(b.sql, b.d.Bind(c)...)

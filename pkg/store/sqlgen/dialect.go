@@ -39,8 +39,8 @@ type Dialect struct {
 	Collate func(c *schema.Column, ordered bool) string
 	// Bind is put behind a placeholder whose value is compared with a column,
 	// such as the type that an engine would else take from the column, which may
-	// be too narrow. May be nil.
-	Bind func(c *schema.Column) string
+	// be too narrow, and BindOpen before it. Both may be nil.
+	BindOpen, Bind func(c *schema.Column) string
 	// Wrap is written around a column and around the value that it is compared
 	// with, where no collation makes the engine compare as the language does. May
 	// be nil.

@@ -10,6 +10,8 @@ import (
 	"github.com/octomesh/octomesh/pkg/fault"
 	"github.com/octomesh/octomesh/pkg/schema"
 	"github.com/octomesh/octomesh/pkg/store/driver"
+	"github.com/octomesh/octomesh/pkg/store/sqldb"
+	"github.com/octomesh/octomesh/pkg/store/sqldb/mysql"
 	"github.com/octomesh/octomesh/pkg/store/sqlite"
 )
 
@@ -28,6 +30,8 @@ type Dialect struct {
 func BuiltIn() []Dialect {
 	return []Dialect{
 		{Name: "sqlite", Evidence: "engine", Open: openSQLite},
+		{Name: "mysql", Evidence: "emulator", Open: openMySQL("mysql")},
+		{Name: "mariadb", Evidence: "engine", Open: openMySQL("mariadb")},
 	}
 }
 
@@ -75,4 +79,14 @@ func openSQLite(ctx context.Context, o *Options, d *Definition, cat *schema.Cata
 	return sqlite.Open(ctx, path, cat, sqlite.Options{
 		Sync: o.SQLiteSync, Strategy: driver.Strategy(d.Strategy), Committed: o.Metrics.WriterBatch,
 	})
+}
+
+// openMySQL takes the address that names the database; the server may be of
+// either kind, whatever the name.
+func openMySQL(name string) func(context.Context, *Options, *Definition, *schema.Catalog) (driver.Conn, error) {
+	return func(ctx context.Context, o *Options, d *Definition, cat *schema.Catalog) (driver.Conn, error) {
+		return mysql.Open(ctx, name, d.URI, cat, sqldb.Options{
+			Strategy: driver.Strategy(d.Strategy), Committed: o.Metrics.WriterBatch,
+		})
+	}
 }

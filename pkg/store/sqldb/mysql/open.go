@@ -1,0 +1,175 @@
+package mysql
+
+import (
+	"context"
+	sqldriver "database/sql/driver"
+	"maps"
+	"net"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+
+	"github.com/octomesh/octomesh/pkg/fault"
+	"github.com/octomesh/octomesh/pkg/schema"
+	"github.com/octomesh/octomesh/pkg/store/driver"
+	"github.com/octomesh/octomesh/pkg/store/migrate"
+	"github.com/octomesh/octomesh/pkg/store/sqldb"
+)
+
+// settings are made on each connection. An index holds at most 3,072 bytes of
+// a text, but a sort compares max_sort_length bytes of it, and an average of
+// integers has as many digits as div_precision_increment says.
+var settings = map[string]string{
+	"sql_mode":                 "'STRICT_ALL_TABLES,NO_BACKSLASH_ESCAPES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'",
+	"time_zone":                "'+00:00'",
+	"max_sort_length":          "32768",
+	"div_precision_increment":  "30",
+	"innodb_lock_wait_timeout": "10",
+	"net_write_timeout":        "600",
+	"wait_timeout":             "28800",
+}
+
+// connectTimeout bounds the making of a connection.
+const connectTimeout = 10 * time.Second
+
+// Open connects to the database that an address names (mysql:// or mariadb://
+// user:password@host:port/database, ?tls=true or skip-verify) and brings its
+// tables in line with the catalog. Errors: those of sqldb.Open, INVALID_REQUEST
+// for an address that is none.
+func Open(ctx context.Context, name, address string, cat *schema.Catalog, o sqldb.Options) (driver.Conn, error) {
+	cfg, err := parse(address)
+	if err != nil {
+		return nil, err
+	}
+	connector, err := mysql.NewConnector(cfg)
+	if err != nil {
+		return nil, fault.Wrap(err, fault.InvalidRequest, "the address of the database can't be used; write %s://user:password@host:port/database", name)
+	}
+	e := &sqldb.Engine{Connector: connector, Classify: classify}
+	facts, err := sqldb.Ask(ctx, e, "SELECT VERSION(), @@lower_case_table_names, @@innodb_flush_log_at_trx_commit, @@global.sync_binlog, @@global.log_bin")
+	if err != nil {
+		return nil, err
+	}
+	known := new(columns)
+	s := &server{name: name, mariadb: strings.Contains(facts[0], "MariaDB"), collation: "utf8mb4_0900_bin"}
+	isolation := "transaction_isolation"
+	if s.mariadb {
+		s.collation, isolation = "utf8mb4_nopad_bin", "tx_isolation"
+	}
+	cfg.Params[isolation] = "'READ-COMMITTED'"
+	if e.Connector, err = mysql.NewConnector(cfg); err != nil {
+		return nil, fault.Wrap(err, fault.Internal, "the settings of the database connection can't be used")
+	}
+	e.Migrate = migrate.Engine{Dialect: s.dialect(known), Fits: fits, FoldNames: true, FoldTables: facts[1] != "0"}
+	e.Database = cfg.DBName
+	e.Survey = known.survey
+	e.Tables = s.introspect
+	e.Begin = []string{"START TRANSACTION"}
+	e.Snapshot = []string{"SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"}
+	e.Commit, e.Rollback = "COMMIT", "ROLLBACK"
+	e.Share = " LOCK IN SHARE MODE"
+	e.Lock, e.Unlock = "SELECT GET_LOCK(?, ?)", "SELECT RELEASE_LOCK(?)"
+	e.Tombstone = sqldb.Tombstone{
+		Prefix: "INSERT IGNORE INTO `_octo_changes` (`seq`, `tx`, `entity`, `rec_id`, `verb`, `version`, `principal`, `request_id`, `transport`, `at`) VALUES ",
+		Row:    "(?, 0, '', '', '', 0, '', '', '', CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED))",
+	}
+	e.Bind, e.Time, e.Check = bind, parseTime, unkept
+	e.Capabilities = driver.Capabilities{Dialect: name, Transactions: true, Sync: survives(facts), Evidence: "engine"}
+	if !s.mariadb {
+		e.Capabilities.Evidence = "emulator"
+	}
+	return sqldb.Open(ctx, e, cat, o)
+}
+
+// survives tells what a commit survives by the server's settings.
+func survives(facts []string) string {
+	if facts[2] == "1" && (facts[4] == "0" || facts[3] == "1") {
+		return "full"
+	}
+	return "normal"
+}
+
+// parse reads an address.
+func parse(address string) (*mysql.Config, error) {
+	u, err := url.Parse(address)
+	if err != nil || u.Scheme != "mysql" && u.Scheme != "mariadb" || u.Hostname() == "" || len(u.Path) < 2 || strings.Contains(u.Path[1:], "/") {
+		return nil, fault.New(fault.InvalidRequest, "the address of the database is written mysql://user:password@host:port/database (or mariadb://…); special characters in it as %%XX")
+	}
+	cfg := mysql.NewConfig()
+	cfg.Net, cfg.Addr, cfg.DBName = "tcp", u.Host, u.Path[1:]
+	if u.Port() == "" {
+		cfg.Addr = net.JoinHostPort(u.Hostname(), "3306")
+	}
+	cfg.User = u.User.Username()
+	cfg.Passwd, _ = u.User.Password()
+	cfg.Collation = "utf8mb4_bin"
+	cfg.ClientFoundRows = true
+	cfg.Timeout = connectTimeout
+	cfg.MaxAllowedPacket = 0 // as the server has it
+	cfg.Logger = &mysql.NopLogger{}
+	cfg.Params = maps.Clone(settings)
+	for key, values := range u.Query() {
+		switch value := values[0]; strings.ToLower(key) {
+		case "tls", "ssl":
+			cfg.TLSConfig = value
+		case "ssl-mode", "sslmode":
+			switch strings.ToLower(value) {
+			case "disable", "disabled":
+			case "preferred", "prefer":
+				cfg.TLSConfig = "preferred"
+			case "required", "require":
+				cfg.TLSConfig = "skip-verify"
+			default:
+				cfg.TLSConfig = "true"
+			}
+		case "socket":
+			cfg.Net, cfg.Addr = "unix", value
+		case "charset", "collation", "parsetime": // ours to choose
+		default:
+			return nil, fault.New(fault.InvalidRequest, "the address of the database has the parameter %q; it takes tls, ssl-mode and socket", key)
+		}
+	}
+	return cfg, nil
+}
+
+// bind turns a value into what the driver takes.
+func bind(v schema.Value) sqldriver.Value {
+	switch v.Kind() {
+	case schema.KindBool:
+		if v.Bool() {
+			return int64(1)
+		}
+		return int64(0)
+	case schema.KindInt:
+		return v.Int()
+	case schema.KindFloat:
+		return v.Float()
+	case schema.KindTime: // 2006-01-02T15:04:05.000Z to 2006-01-02 15:04:05.000
+		b := schema.AppendTime(make([]byte, 0, 32), v.Int())
+		b[10] = ' '
+		return string(b[:len(b)-1])
+	}
+	return v.Text()
+}
+
+// parseTime reads a DATETIME(3) and its kin.
+func parseTime(b []byte) (int64, bool) {
+	if len(b) == 23 && b[4] == '-' && b[7] == '-' && b[10] == ' ' && b[13] == ':' && b[16] == ':' && b[19] == '.' {
+		n := func(from, to int) (v int) {
+			for _, c := range b[from:to] {
+				v = v*10 + int(c-'0')
+			}
+			return v
+		}
+		t := time.Date(n(0, 4), time.Month(n(5, 7)), n(8, 10), n(11, 13), n(14, 16), n(17, 19), n(20, 23)*1e6, time.UTC)
+		return t.UnixMilli(), b[0] != '0' || n(0, 4) > 0
+	}
+	for _, layout := range []string{"2006-01-02 15:04:05.999999999", "2006-01-02"} {
+		if t, err := time.Parse(layout, string(b)); err == nil {
+			return t.UnixMilli(), true
+		}
+	}
+	return 0, false
+}

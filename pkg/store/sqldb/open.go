@@ -1,0 +1,227 @@
+package sqldb
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"sync"
+	"sync/atomic"
+
+	"github.com/octomesh/octomesh/pkg/fault"
+	"github.com/octomesh/octomesh/pkg/mesh"
+	"github.com/octomesh/octomesh/pkg/query"
+	"github.com/octomesh/octomesh/pkg/schema"
+	"github.com/octomesh/octomesh/pkg/store/driver"
+	"github.com/octomesh/octomesh/pkg/store/sqlgen"
+)
+
+// Options are the settings of Open. The zero value is ready for use.
+type Options struct {
+	Strategy driver.Strategy // default driver.Update
+	// Writers and Readers are how many connections write, and serve short reads
+	// (half as many, at least 2, serve long ones); opened when first needed.
+	// Default: 16 writers, readers twice the cores, 4 to 16.
+	Writers, Readers int
+	// Committed, if set, is told after each commit how many writes it held. It
+	// must not wait.
+	Committed func(writes int)
+}
+
+// DB is a project's database. It implements driver.Conn.
+type DB struct {
+	engine   *Engine
+	strategy driver.Strategy
+	gen      *sqlgen.Generator
+	log      *sqlgen.Log
+	trims    trimming
+	told     func(writes int) // Options.Committed
+
+	catalog atomic.Pointer[schema.Catalog]
+	epoch   atomic.Pointer[string]
+	indexes atomic.Pointer[indexes]
+	trimmed atomic.Int64 // up to this seq the log was trimmed, as far as is known
+
+	writers pool
+	short   pool // reads of a page or less
+	long    pool // reads without a bound, which a slow reader may hold for long
+	logs    pool // the change log
+
+	closing   chan struct{}
+	closeOnce sync.Once
+	closeErr  error
+}
+
+var (
+	_ driver.Conn     = (*DB)(nil)
+	_ driver.Examiner = (*DB)(nil)
+)
+
+// plansKept bounds the compiled statements of a database.
+const plansKept = 1024
+
+// Open connects to a database and brings its tables in line with the catalog.
+// Errors: DB_NOT_CONNECTED, CONFLICT when the tables do not fit,
+// INVALID_REQUEST for bad options.
+func Open(ctx context.Context, engine *Engine, cat *schema.Catalog, o Options) (*DB, error) {
+	switch o.Strategy {
+	case "":
+		o.Strategy = driver.Update
+	case driver.Validate, driver.Update, driver.Create, driver.CreateDrop, driver.None, driver.Inspect:
+	default:
+		return nil, fault.New(fault.InvalidRequest, "the schema strategy is validate, update, create, create-drop or none")
+	}
+	if o.Writers <= 0 {
+		o.Writers = 16
+	}
+	if o.Readers <= 0 {
+		o.Readers = min(max(2*runtime.GOMAXPROCS(0), 4), 16)
+	}
+	d := engine.Migrate.Dialect
+	db := &DB{engine: engine, strategy: o.Strategy, told: o.Committed, closing: make(chan struct{})}
+	db.gen, db.log, db.trims = sqlgen.New(d, plansKept), sqlgen.NewLog(d), newTrimming(d)
+	db.writers.init(db, o.Writers)
+	db.short.init(db, o.Readers)
+	db.long.init(db, max(2, o.Readers/2))
+	db.logs.init(db, 2)
+	db.catalog.Store(cat)
+	if err := db.prepare(ctx, cat); err != nil {
+		db.strategy = driver.None // nothing to drop
+		_ = db.Close()
+		return nil, err
+	}
+	return db, nil
+}
+
+// Capabilities implements driver.Conn.
+func (db *DB) Capabilities() driver.Capabilities { return db.engine.Capabilities }
+
+// Epoch implements driver.Conn.
+func (db *DB) Epoch() string { return *db.epoch.Load() }
+
+// Ping implements driver.Conn.
+func (db *DB) Ping(ctx context.Context) error {
+	return db.with(ctx, &db.short, func(s *session) error { return s.simple(ctx, "SELECT 1") })
+}
+
+// Close waits for the writes and reads that have begun, refuses new ones and
+// closes the connections.
+func (db *DB) Close() error {
+	db.closeOnce.Do(func() {
+		close(db.closing)
+		for _, p := range []*pool{&db.writers, &db.short, &db.long, &db.logs} {
+			p.close()
+		}
+		if db.strategy == driver.CreateDrop {
+			db.closeErr = db.drop(db.catalog.Load())
+		}
+	})
+	return db.closeErr
+}
+
+// with runs do on a connection of a pool, and once more on another if the first
+// one proves to be broken.
+func (db *DB) with(ctx context.Context, p *pool, do func(*session) error) error {
+	for try := 0; ; try++ {
+		s, err := p.get(ctx)
+		if err != nil {
+			return err
+		}
+		err = do(s)
+		p.put(s)
+		if try == 0 && errors.Is(err, errBroken) {
+			continue
+		}
+		return err
+	}
+}
+
+// reading runs a read on a connection of a pool. It is tried again on a broken
+// connection as long as each has not been called.
+func (db *DB) reading(ctx context.Context, p *pool, each func(driver.Row) error, do func(*session, func(driver.Row) error) error) error {
+	given := false
+	var last error
+	err := db.with(ctx, p, func(s *session) error {
+		if given {
+			return last
+		}
+		last = do(s, func(r driver.Row) error {
+			given = true
+			return each(r)
+		})
+		return last
+	})
+	return err
+}
+
+// longRead is the limit from which on a read counts as long.
+const longRead = 2000
+
+// Select implements driver.Reader.
+func (db *DB) Select(ctx context.Context, q *query.Select, each func(driver.Row) error) error {
+	p := &db.short
+	if q.Limit == 0 && !sqlgen.Pinned(q.Where) || q.Limit >= longRead {
+		p = &db.long
+	}
+	return db.reading(ctx, p, each, func(s *session, each func(driver.Row) error) error { return s.Select(ctx, q, each) })
+}
+
+// Count implements driver.Reader.
+func (db *DB) Count(ctx context.Context, q *query.Select) (n int64, err error) {
+	err = db.with(ctx, &db.short, func(s *session) error {
+		n, err = s.Count(ctx, q)
+		return err
+	})
+	return n, err
+}
+
+// Aggregate implements driver.Reader.
+func (db *DB) Aggregate(ctx context.Context, q *query.Aggregate, each func(driver.Row) error) error {
+	return db.reading(ctx, &db.short, each, func(s *session, each func(driver.Row) error) error { return s.Aggregate(ctx, q, each) })
+}
+
+// Links implements driver.Reader.
+func (db *DB) Links(ctx context.Context, r *schema.Relation, ids []string, reverse bool, each func(owner, target string) error) error {
+	s, err := db.short.get(ctx)
+	if err != nil {
+		return err
+	}
+	defer db.short.put(s)
+	return s.Links(ctx, r, ids, reverse, each)
+}
+
+// Snapshot implements driver.Conn.
+func (db *DB) Snapshot(ctx context.Context, fn func(driver.Reader) error) error {
+	var s *session
+	for try := 0; ; try++ {
+		var err error
+		if s, err = db.short.get(ctx); err != nil {
+			return err
+		}
+		if err = s.start(db.engine.Snapshot); err == nil {
+			break
+		}
+		broken := s.broken
+		db.short.put(s)
+		if !broken || try > 0 {
+			return err
+		}
+	}
+	defer func() {
+		if !s.broken && s.simple(uncancelled, db.engine.Rollback) != nil {
+			s.broken = true
+		}
+		db.short.put(s)
+	}()
+	return fn(snapshot{s})
+}
+
+// snapshot reads one state; the log is read as it is.
+type snapshot struct{ *session }
+
+// Changes implements driver.Reader.
+func (s snapshot) Changes(ctx context.Context, after int64, limit int, each func(*mesh.Change) error) error {
+	return s.db.Changes(ctx, after, limit, each)
+}
+
+// Oldest implements driver.Reader.
+func (s snapshot) Oldest(ctx context.Context) (int64, error) { return s.db.Oldest(ctx) }

@@ -1,0 +1,148 @@
+package sqldb
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"slices"
+	"time"
+
+	"github.com/octomesh/octomesh/pkg/mesh"
+	"github.com/octomesh/octomesh/pkg/query"
+	"github.com/octomesh/octomesh/pkg/schema"
+	"github.com/octomesh/octomesh/pkg/store/driver"
+	"github.com/octomesh/octomesh/pkg/store/residual"
+	"github.com/octomesh/octomesh/pkg/store/sqlgen"
+)
+
+// maxIDs is how many ids one statement takes.
+const maxIDs = 1024
+
+// read runs a plan whose values are gathered.
+func (s *session) read(ctx context.Context, p *sqlgen.Plan, e *schema.Entity, each func(driver.Row) error) error {
+	s.bindAll()
+	sql := p.SQL
+	if s.share && p.Point && !p.Residual {
+		sql += s.db.engine.Share
+	}
+	if p.Point {
+		ctx = uncancelled // shorter than to watch for its end
+	}
+	return s.query(ctx, sql, p.Kinds, e, func(r *row) error { return each(r) })
+}
+
+// again returns the read of a residual plan.
+func (s *session) again(ctx context.Context, p *sqlgen.Plan, e *schema.Entity) residual.Read {
+	return func(each func(driver.Row) error) error { return s.read(ctx, p, e, each) }
+}
+
+// Select implements driver.Reader.
+func (s *session) Select(ctx context.Context, q *query.Select, each func(driver.Row) error) error {
+	p := s.db.gen.Select(q, &s.args)
+	if p.Residual {
+		return residual.Select(q, s.again(ctx, p, q.Entity), each)
+	}
+	return s.read(ctx, p, q.Entity, each)
+}
+
+// Count implements driver.Reader.
+func (s *session) Count(ctx context.Context, q *query.Select) (n int64, err error) {
+	p := s.db.gen.Count(q, &s.args)
+	if p.Residual {
+		return residual.Count(q, s.again(ctx, p, q.Entity))
+	}
+	s.bindAll()
+	err = s.query(ctx, p.SQL, p.Kinds, q.Entity, func(r *row) error {
+		n = r.int(0)
+		return nil
+	})
+	return n, err
+}
+
+// Aggregate implements driver.Reader.
+func (s *session) Aggregate(ctx context.Context, q *query.Aggregate, each func(driver.Row) error) error {
+	p := s.db.gen.Aggregate(q, &s.args)
+	if p.Residual {
+		return residual.Aggregate(q, s.again(ctx, p, q.Entity), each)
+	}
+	return s.read(ctx, p, q.Entity, each)
+}
+
+// Links implements driver.Reader.
+func (s *session) Links(ctx context.Context, r *schema.Relation, ids []string, reverse bool, each func(owner, target string) error) error {
+	if len(ids) <= maxIDs {
+		return s.links(ctx, r, ids, reverse, each)
+	}
+	var all [][2]string
+	for chunk := range slices.Chunk(ids, maxIDs) {
+		err := s.links(ctx, r, chunk, reverse, func(owner, target string) error {
+			all = append(all, [2]string{owner, target})
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	slices.SortFunc(all, func(a, b [2]string) int { return cmp.Or(cmp.Compare(a[0], b[0]), cmp.Compare(a[1], b[1])) })
+	for _, l := range slices.Compact(all) {
+		if err := each(l[0], l[1]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+var textKinds = []schema.Kind{schema.KindText, schema.KindText}
+
+func (s *session) links(ctx context.Context, r *schema.Relation, ids []string, reverse bool, each func(owner, target string) error) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	p := s.db.gen.Links(r, len(ids), reverse, &s.args)
+	s.begin()
+	s.bindIDs(p.Params, ids)
+	return s.query(ctx, p.SQL, textKinds, nil, func(row *row) error { return each(row.string(0), row.string(1)) })
+}
+
+// change reads a row of sqlgen.ChangeColumns. A change without a Tx of its own
+// is the first of its transaction.
+func (r *row) change() *mesh.Change {
+	c := &mesh.Change{
+		Seq: r.int(0), Tx: r.int(1), Entity: r.string(2), ID: r.string(3), Verb: r.string(4), Version: r.int(5),
+		After: r.copy(6), Old: r.copy(7), Principal: r.string(9), RequestID: r.string(10), Transport: r.string(11),
+		IdempotencyKey: r.string(12), RequestHash: r.copy(13), At: time.UnixMilli(r.int(14)).UTC(),
+	}
+	if c.Tx == 0 {
+		c.Tx = c.Seq
+	}
+	// An insert has no former values: that tells the two ways of an upsert apart.
+	c.Inserted = c.Verb == mesh.Upserted && c.Old == nil
+	if changed := r.bytes(8); changed != nil {
+		_ = json.Unmarshal(changed, &c.Changed) // written by Append
+	}
+	return c
+}
+
+// replay reads what an idempotency key has stored.
+func (s *session) replay(principal, key string) (*driver.Stored, error) {
+	var found *driver.Stored
+	read := func(p *sqlgen.Plan, each func(*row) error) error {
+		s.begin()
+		s.bind(principal)
+		s.bind(key)
+		return s.query(uncancelled, p.SQL, nil, nil, each)
+	}
+	err := read(s.db.log.ByKey, func(r *row) error {
+		c := r.change()
+		found = &driver.Stored{Hash: c.RequestHash, Change: c, Seq: c.Seq}
+		return nil
+	})
+	if err != nil || found != nil {
+		return found, err
+	}
+	err = read(s.db.log.Reply, func(r *row) error {
+		found = &driver.Stored{Hash: r.copy(0), Body: r.copy(1), Seq: r.int(2)}
+		return nil
+	})
+	return found, err
+}

@@ -1,0 +1,343 @@
+package sqldb
+
+import (
+	"context"
+	"time"
+
+	"github.com/octomesh/octomesh/pkg/fault"
+	"github.com/octomesh/octomesh/pkg/mesh"
+	"github.com/octomesh/octomesh/pkg/query"
+	"github.com/octomesh/octomesh/pkg/schema"
+	"github.com/octomesh/octomesh/pkg/store/driver"
+)
+
+// tx is the transaction of one run of a unit.
+type tx struct {
+	*session
+	first  int64 // the first number drawn, 0 if none
+	last   int64 // the last one
+	open   bool  // the unit runs
+	keyed  bool  // what the unit does is found again by its idempotency key
+	looked bool  // the unit has read, so another's commit may change its mind
+	locks  []string
+	buf    []byte
+}
+
+var (
+	_ driver.Tx     = (*tx)(nil)
+	_ driver.Locker = (*tx)(nil)
+)
+
+// check refuses work behind the end of the transaction.
+func (t *tx) check() error {
+	if !t.open || t.lost || t.broken {
+		return fault.New(fault.Internal, "the transaction has ended")
+	}
+	return nil
+}
+
+// Lock implements driver.Locker.
+func (t *tx) Lock(name string) error {
+	if err := t.check(); err != nil {
+		return err
+	}
+	if err := t.session.lock(uncancelled, name, lockWait); err != nil {
+		return err
+	}
+	t.locks = append(t.locks, name)
+	return nil
+}
+
+// Load implements driver.Tx.
+func (t *tx) Load(e *schema.Entity, id string) (schema.Row, error) {
+	if err := t.check(); err != nil {
+		return nil, err
+	}
+	t.looked = true
+	p := t.db.gen.Load(e, &t.args)
+	t.begin()
+	t.bind(id)
+	var out schema.Row
+	err := t.query(uncancelled, p.SQL, p.Kinds, e, func(r *row) error {
+		out = make(schema.Row, len(e.Columns))
+		for i := range out {
+			out[i] = r.Value(i)
+		}
+		return nil
+	})
+	return out, err
+}
+
+// fits refuses values that the database would round.
+func (t *tx) fits(row schema.Row, columns []*schema.Column) error {
+	if t.db.engine.Check == nil {
+		return nil
+	}
+	for _, c := range columns {
+		if v := row[c.Index]; v.Kind() == schema.KindDecimal {
+			if reason := t.db.engine.Check(c, v); reason != "" {
+				return fault.New(fault.ValidationError, "%s %s", c.Name, reason).
+					With([]map[string]string{{"path": c.Name, "reason": reason}})
+			}
+		}
+	}
+	return nil
+}
+
+// Insert implements driver.Tx.
+func (t *tx) Insert(e *schema.Entity, row schema.Row) error {
+	if err := t.check(); err != nil {
+		return err
+	}
+	if err := t.fits(row, e.Columns); err != nil {
+		return err
+	}
+	p := t.db.gen.Insert(e, row, &t.args)
+	t.bindAll()
+	_, err := t.exec(uncancelled, p.SQL, e)
+	return err
+}
+
+// Update implements driver.Tx.
+func (t *tx) Update(e *schema.Entity, row schema.Row, set []*schema.Column) error {
+	if err := t.check(); err != nil || len(set) == 0 {
+		return err
+	}
+	if err := t.fits(row, set); err != nil {
+		return err
+	}
+	p := t.db.gen.Update(e, row, set, &t.args)
+	t.bindAll()
+	_, err := t.exec(uncancelled, p.SQL, e)
+	return err
+}
+
+// Delete implements driver.Tx.
+func (t *tx) Delete(e *schema.Entity, id string) error {
+	if err := t.check(); err != nil {
+		return err
+	}
+	p := t.db.gen.Delete(e, &t.args)
+	t.begin()
+	t.bind(id)
+	_, err := t.exec(uncancelled, p.SQL, e)
+	return err
+}
+
+// Link implements driver.Tx.
+func (t *tx) Link(r *schema.Relation, owner string, targets []string) error {
+	if err := t.check(); err != nil {
+		return err
+	}
+	for _, target := range targets {
+		p := t.db.gen.Link(r, &t.args)
+		t.begin()
+		t.bind(owner)
+		t.bind(target)
+		if _, err := t.exec(uncancelled, p.SQL, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Unlink implements driver.Tx.
+func (t *tx) Unlink(r *schema.Relation, owner string, targets []string) error {
+	if err := t.check(); err != nil {
+		return err
+	}
+	for len(targets) > 0 {
+		n := min(len(targets), maxIDs)
+		p := t.db.gen.Unlink(r, n, &t.args)
+		t.begin()
+		t.bind(owner)
+		t.bindIDs(p.Params, targets[:n])
+		if _, err := t.exec(uncancelled, p.SQL, nil); err != nil {
+			return err
+		}
+		targets = targets[n:]
+	}
+	return nil
+}
+
+// Append implements driver.Tx. The database draws the number, behind the row's
+// own statement, whose lock is held to the commit: so the numbers are in the
+// order of each record's changes.
+func (t *tx) Append(c *mesh.Change) error {
+	if err := t.check(); err != nil {
+		return err
+	}
+	seqOf := c.Tx
+	if seqOf == 0 {
+		seqOf = t.first // 0: the change's own, see row.change
+	}
+	t.begin()
+	t.bind(nil)
+	t.bind(seqOf)
+	for _, text := range []string{c.Entity, c.ID, c.Verb} {
+		t.bind(text)
+	}
+	t.bind(c.Version)
+	t.bindJSON(c.After)
+	switch { // see row.change
+	case c.Inserted:
+		t.bind(nil)
+	case c.Verb == mesh.Upserted && c.Old == nil:
+		t.bind("{}")
+	default:
+		t.bindJSON(c.Old)
+	}
+	t.bindChanged(c.Changed)
+	for _, text := range []string{c.Principal, c.RequestID, c.Transport} {
+		t.bind(text)
+	}
+	if c.IdempotencyKey == "" {
+		t.bind(nil)
+	} else {
+		t.bind(c.IdempotencyKey)
+		t.keyed = true
+	}
+	t.bindHash(c.RequestHash)
+	t.bind(c.At.UnixMilli())
+	result, err := t.exec(uncancelled, t.db.log.Append.SQL, nil)
+	if err != nil {
+		return t.db.numberTaken(err)
+	}
+	seq, err := result.LastInsertId()
+	if err != nil {
+		return t.fail(err, nil)
+	}
+	if t.first == 0 {
+		t.first = seq
+	}
+	t.last = seq
+	c.Seq = seq
+	if c.Tx == 0 {
+		c.Tx = t.first
+	}
+	return nil
+}
+
+// bindJSON binds JSON text, nil as null.
+func (t *tx) bindJSON(text []byte) {
+	if text == nil {
+		t.bind(nil)
+		return
+	}
+	t.bind(string(text))
+}
+
+func (t *tx) bindHash(hash []byte) {
+	if hash == nil {
+		t.bind(nil)
+		return
+	}
+	t.bind(hash)
+}
+
+func (t *tx) bindChanged(changed []string) {
+	if changed == nil {
+		t.bind(nil)
+		return
+	}
+	b := append(t.buf[:0], '[')
+	for i, name := range changed {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = schema.AppendString(b, name)
+	}
+	t.buf = append(b, ']')
+	t.bind(string(t.buf))
+}
+
+// Replay implements driver.Tx.
+func (t *tx) Replay(principal, key string) (*driver.Stored, error) {
+	if err := t.check(); err != nil || key == "" {
+		return nil, err
+	}
+	return t.session.replay(principal, key)
+}
+
+// StoreReply implements driver.Tx. The reply's position is the last number
+// drawn by the unit, or where the log ends.
+func (t *tx) StoreReply(principal, key string, hash, body []byte, at time.Time) error {
+	if err := t.check(); err != nil {
+		return err
+	}
+	t.keyed = true
+	seq := t.last
+	if seq == 0 {
+		var err error
+		if seq, err = t.newest(uncancelled); err != nil {
+			return err
+		}
+	}
+	t.begin()
+	t.bind(principal)
+	t.bind(key)
+	t.bindHash(hash)
+	t.bind(string(body))
+	t.bind(seq)
+	t.bind(at.UnixMilli())
+	_, err := t.exec(uncancelled, t.db.log.StoreReply.SQL, nil)
+	return t.db.replyTaken(err)
+}
+
+// A write is never interrupted once begun: its reads run without the context.
+
+// Select implements driver.Reader.
+func (t *tx) Select(_ context.Context, q *query.Select, each func(driver.Row) error) error {
+	if err := t.check(); err != nil {
+		return err
+	}
+	t.looked = true
+	return t.session.Select(uncancelled, q, each)
+}
+
+// Count implements driver.Reader.
+func (t *tx) Count(_ context.Context, q *query.Select) (int64, error) {
+	if err := t.check(); err != nil {
+		return 0, err
+	}
+	t.looked = true
+	return t.session.Count(uncancelled, q)
+}
+
+// Aggregate implements driver.Reader.
+func (t *tx) Aggregate(_ context.Context, q *query.Aggregate, each func(driver.Row) error) error {
+	if err := t.check(); err != nil {
+		return err
+	}
+	return t.session.Aggregate(uncancelled, q, each)
+}
+
+// Links implements driver.Reader.
+func (t *tx) Links(_ context.Context, r *schema.Relation, ids []string, reverse bool, each func(owner, target string) error) error {
+	if err := t.check(); err != nil {
+		return err
+	}
+	return t.session.Links(uncancelled, r, ids, reverse, each)
+}
+
+// Changes implements driver.Reader: what is there, the unit's own changes too.
+func (t *tx) Changes(_ context.Context, after int64, limit int, each func(*mesh.Change) error) error {
+	if err := t.check(); err != nil {
+		return err
+	}
+	changes, _, err := t.batch(uncancelled, after, limit)
+	for _, c := range changes {
+		if err == nil && c.Verb != tombstone {
+			err = each(c)
+		}
+	}
+	return err
+}
+
+// Oldest implements driver.Reader.
+func (t *tx) Oldest(context.Context) (int64, error) {
+	if err := t.check(); err != nil {
+		return 0, err
+	}
+	return t.session.oldest(uncancelled)
+}

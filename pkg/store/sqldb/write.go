@@ -1,0 +1,144 @@
+package sqldb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"runtime/debug"
+	"time"
+
+	"github.com/octomesh/octomesh/pkg/fault"
+	"github.com/octomesh/octomesh/pkg/store/driver"
+)
+
+const (
+	// maxRuns is how often a unit is run because the database gave it up.
+	maxRuns = 30
+	// maxBroken is how often it is run because the connection broke.
+	maxBroken = 3
+	// maxTaken is how often it is run because a value that it has looked for, and
+	// not found, was taken when it stored it.
+	maxTaken = 3
+	// longestRest bounds the random rest before another run.
+	longestRest = 20 * time.Millisecond
+)
+
+type panicked struct {
+	value any
+	stack []byte
+}
+
+func (p *panicked) Error() string { return fmt.Sprintf("panic in a write: %v\n%s", p.value, p.stack) }
+
+// errUnknown is the cause of the fault of a commit without an answer.
+var errUnknown = errors.New("sqldb: it is not known whether the commit was done")
+
+// Write implements driver.Conn: one transaction for each unit. The database
+// itself flushes the commits of several connections together. A unit whose
+// commit got no answer is run again if it has an idempotency key, by which it
+// finds what it did; else the fault is TIMEOUT, which says that nobody knows.
+func (db *DB) Write(ctx context.Context, u driver.Unit) error {
+	var given, broken, taken int
+	for {
+		s, err := db.writers.get(ctx)
+		if err != nil {
+			return err
+		}
+		t := &tx{session: s}
+		err = db.run(t, u)
+		db.writers.put(s)
+		switch {
+		case err == nil:
+			if db.told != nil {
+				db.told(1)
+			}
+			return nil
+		case errors.Is(err, errUnknown) && !t.keyed:
+			return err
+		case errors.Is(err, errBroken) && broken < maxBroken:
+			broken++
+		case errors.Is(err, errAgain) && given < maxRuns:
+			given++
+			if err := rest(ctx, given); err != nil {
+				return err
+			}
+		case t.looked && taken < maxTaken && fault.CodeOf(err) == fault.Conflict && db.unique(err):
+			taken++
+		default:
+			return err
+		}
+	}
+}
+
+// unique reports whether an error stands for a unique value that is taken.
+func (db *DB) unique(err error) bool {
+	return !errors.Is(err, driver.ErrReplay) && errors.Is(err, errTaken)
+}
+
+// rest waits a little, at random, so that those who stood in each other's way
+// do not meet again.
+func rest(ctx context.Context, n int) error {
+	t := time.NewTimer(time.Duration(rand.Int64N(int64(min(longestRest, time.Duration(n)*time.Millisecond)))))
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// run runs a unit in a transaction of its own.
+func (db *DB) run(t *tx, u driver.Unit) error {
+	s := t.session
+	s.lost, s.share = false, true
+	err := s.start(db.engine.Begin)
+	if err == nil {
+		t.open = true
+		err = t.do(u)
+	}
+	s.share = false
+	switch {
+	case err == nil && s.lost: // the unit has passed over the error
+		err = fault.Wrap(errAgain, fault.Overloaded, "the records are being changed by others; try again")
+	case err == nil && s.broken:
+		err = s.ready()
+	}
+	if err == nil {
+		if err = s.simple(uncancelled, db.engine.Commit); errors.Is(err, errBroken) {
+			err = fault.Wrap(errors.Join(errUnknown, err), fault.Timeout, "the connection to the database broke during the commit: look whether the change was made before it is tried again")
+		}
+	}
+	if err != nil && !s.broken {
+		if s.simple(uncancelled, db.engine.Rollback) != nil {
+			s.broken = true // with the connection goes what was done
+		}
+	}
+	for _, name := range t.locks {
+		if !s.broken && s.unlock(name) != nil {
+			s.broken = true
+		}
+	}
+	return err
+}
+
+func (s *session) start(statements []string) error {
+	for _, sql := range statements {
+		if err := s.simple(uncancelled, sql); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// do runs the unit; a panic in it ends its transaction.
+func (t *tx) do(u driver.Unit) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fault.Wrap(&panicked{p, debug.Stack()}, fault.Internal, "something went wrong on our side")
+		}
+		t.open = false
+	}()
+	return u.Run(t)
+}
