@@ -181,7 +181,7 @@ func (s *Service) prepare(ctx context.Context) (err error) {
 	if s.list, err = projects.Load(ctx, s.records, s.Now); err != nil {
 		return err
 	}
-	wanted, err := s.wanted()
+	wanted, err := s.Projects()
 	if err != nil {
 		return err
 	}

@@ -103,10 +103,24 @@ func (g Engine) Examine(ctx context.Context, db Database, cat *schema.Catalog) (
 
 func (g Engine) examination(p Plan) *driver.Examination {
 	x := &driver.Examination{Steps: make([]driver.Step, len(p.Steps)), Misfits: p.Misfits, Warnings: p.Warnings}
+	fresh := make(map[string]bool)
 	for i, s := range p.Steps {
-		x.Steps[i] = driver.Step{Table: s.Table, SQL: SQL(g.Dialect, s)}
+		fresh[s.Table] = fresh[s.Table] || s.Create != nil
+		x.Steps[i] = driver.Step{Table: s.Table, Class: class(s, fresh[s.Table]), SQL: SQL(g.Dialect, s)}
 	}
 	return x
+}
+
+// class says what a step does to stored records; fresh tells that the table has
+// none.
+func class(s Step, fresh bool) schema.Class {
+	switch {
+	case s.Drop:
+		return schema.Destructive
+	case s.Add != nil && s.Add.Fill, s.Index != nil && s.Index.Unique && !fresh:
+		return schema.Backfill
+	}
+	return schema.Safe
 }
 
 // collisions looks for values that a new unique index would refuse.
