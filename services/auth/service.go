@@ -185,6 +185,7 @@ func (s *Service) prepare(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	s.list.Changed = s.changed
 	if err := s.list.Sync(ctx, wanted); err != nil {
 		return err
 	}

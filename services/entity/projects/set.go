@@ -304,26 +304,9 @@ func (k *keeper) fits(p *Project, d *Definition) bool {
 		return false
 	}
 	k.told = ""
-	k.report(p, schema.Diff(was, cat))
+	safe, backfill, destructive := schema.Count(schema.Diff(was, cat)) // the auth service logs them one by one
+	s.o.Log.Info("another catalog is in force", telemetry.KeyProject, p.Slug, "catalog", cat.Version, "safe", safe, "backfill", backfill, "destructive", destructive)
 	return true
-}
-
-// report logs what another catalog has changed, and each difference that
-// touches stored records.
-func (k *keeper) report(p *Project, list []schema.Difference) {
-	log := k.set.o.Log
-	safe, backfill, destructive := schema.Count(list)
-	log.Info("another catalog is in force", telemetry.KeyProject, p.Slug, "catalog", p.Version(), "safe", safe, "backfill", backfill, "destructive", destructive)
-	n := 0
-	for _, d := range list {
-		if d.Class == schema.Safe {
-			continue
-		}
-		if n++; n > warnedMost {
-			return
-		}
-		log.Warn("the new catalog touches stored records", telemetry.KeyProject, p.Slug, "class", d.Class.String(), "change", string(d.Type), telemetry.KeyEntity, d.Entity, "field", d.Field, "detail", d.Detail)
-	}
 }
 
 func (k *keeper) close(p *Project) {
