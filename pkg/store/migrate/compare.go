@@ -40,6 +40,9 @@ type Engine struct {
 	// FoldNames tells that names of columns and indexes which differ in ASCII case
 	// alone are the same; FoldTables that names of tables are.
 	FoldNames, FoldTables bool
+	// Numbered tells that the database can't number the journal's rows: the
+	// nanoseconds since 1970 do.
+	Numbered bool
 }
 
 // Compare returns what lies between what a database has and what is wanted.

@@ -19,6 +19,10 @@ import (
 // primary key, which differs too. As the last key it leaves the index useful for
 // finding a value.
 func form(d *sqlgen.Dialect, t *Table, long map[string]bool) {
+	if d.Tables.Indexes == sqlgen.IndexesNone {
+		t.Indexes = nil
+		return
+	}
 	var kept []Index
 	for _, x := range t.Indexes {
 		f := former{d: d, t: t, long: long}
@@ -26,7 +30,11 @@ func form(d *sqlgen.Dialect, t *Table, long map[string]bool) {
 		if len(y.Keys) == 0 {
 			continue
 		}
-		if x.Unique {
+		switch {
+		case !x.Unique:
+		case d.Tables.Indexes == sqlgen.IndexesPlain:
+			y.Unique, y.Where, y.Means = false, nil, &x
+		default:
 			y.Where = f.conditions(x)
 			if len(y.Where) > 0 && d.Tables.Partial != sqlgen.PartialWhere {
 				y.Keys, y.Where = append(y.Keys, f.guard(y.Where)), nil

@@ -87,7 +87,7 @@ func (g Engine) Drops(want, have []Table) []Step {
 // equal values where a step's unique index wants different ones; empty if that
 // can't be: have is the table before the first step.
 func Collisions(d *sqlgen.Dialect, s Step, have *Table, fold bool) string {
-	if s.Index == nil || !s.Index.Unique || have == nil {
+	if s.Index == nil || !s.Index.Meaning().Unique || have == nil {
 		return ""
 	}
 	x := s.Index.Meaning()

@@ -33,17 +33,24 @@ func createTable(d *sqlgen.Dialect, t *Table) string {
 			b = append(b, ", "...)
 		}
 		c := &t.Columns[i]
-		b = appendColumn(b, d, c, !d.Tables.Standard && len(t.PrimaryKey) == 1 && t.PrimaryKey[0] == c.Name)
+		b = appendColumn(b, d, c, !d.Tables.Standard && !d.Tables.KeyBehind && len(t.PrimaryKey) == 1 && t.PrimaryKey[0] == c.Name)
 	}
-	if d.Tables.Standard || len(t.PrimaryKey) > 1 {
-		b = append(b, ", PRIMARY KEY ("...)
+	b = append(b, d.Tables.Extra...)
+	if d.Tables.Standard || d.Tables.KeyBehind || len(t.PrimaryKey) > 1 {
+		if d.Tables.KeyBehind {
+			b = append(b, ") PRIMARY KEY ("...)
+		} else {
+			b = append(b, ", PRIMARY KEY ("...)
+		}
 		for i, k := range t.PrimaryKey {
 			if i > 0 {
 				b = append(b, ", "...)
 			}
 			b = d.AppendIdent(b, k)
 		}
-		b = append(b, ')')
+		if !d.Tables.KeyBehind {
+			b = append(b, ')')
+		}
 	}
 	return string(append(b, ')')) + d.Tables.Options
 }
@@ -59,7 +66,11 @@ func appendColumn(b []byte, d *sqlgen.Dialect, c *Column, primary bool) []byte {
 	}
 	standard := func() {
 		if c.Default != "" {
-			b = append(append(b, " DEFAULT "...), c.Default...)
+			around := d.Tables.Default
+			if around[0] == "" {
+				around[0] = " DEFAULT "
+			}
+			b = append(append(append(b, around[0]...), c.Default...), around[1]...)
 		}
 		if c.Identity {
 			b = append(b, d.Identity...)

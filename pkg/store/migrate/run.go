@@ -233,8 +233,13 @@ func (r *run) step(ctx context.Context, n int, s Step) error {
 }
 
 func (r *run) note(ctx context.Context, ref, sql, state string) error {
+	now := time.Now()
+	if r.Numbered {
+		return r.db.Exec(ctx, r.sql("INSERT INTO ", sqlgen.JournalTable, " (", "n", ", ", "catalog", ", ", "step", ", ", "at", ", ", "ref", ", ", "state", ") VALUES (?, ?, ?, ?, ?, ?)"),
+			now.UnixNano(), r.catalog, sql, now.UnixMilli(), ref, state)
+	}
 	return r.db.Exec(ctx, r.sql("INSERT INTO ", sqlgen.JournalTable, " (", "catalog", ", ", "step", ", ", "at", ", ", "ref", ", ", "state", ") VALUES (?, ?, ?, ?, ?)"),
-		r.catalog, sql, time.Now().UnixMilli(), ref, state)
+		r.catalog, sql, now.UnixMilli(), ref, state)
 }
 
 func (r *run) set(ctx context.Context, column, ref, value string) error {

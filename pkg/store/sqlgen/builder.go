@@ -17,21 +17,28 @@ type Builder struct {
 	scope *level // nil: the table of the entity itself
 	// inexact: a text test was written that also lets others pass.
 	inexact bool
+	// unnesting: what is bound has its placeholder already.
+	unnesting bool
 }
 
 // Args is the reusable memory of one execution: the values in the order of the
 // placeholders, and the buffer of the cache key. The zero value is ready.
 type Args struct {
 	Values []schema.Value
-	key    []byte
-	b      Builder
+	// Lists are the runs of Values that are one parameter each (Dialect.Unnest).
+	Lists []List
+	key   []byte
+	b     Builder
 }
 
 // Reset forgets the values, so that a pooled Args keeps no text alive.
 func (a *Args) Reset() {
 	clear(a.Values)
-	a.Values = a.Values[:0]
+	a.Values, a.Lists = a.Values[:0], a.Lists[:0]
 }
+
+// List is a run of an Args' Values that an array is made of.
+type List struct{ First, N int }
 
 func (a *Args) builder(d *Dialect, text bool) *Builder {
 	a.b = Builder{d: d, text: text, args: a, sql: a.b.sql[:0]}
@@ -53,6 +60,9 @@ func (b *Builder) Arg(v schema.Value) {
 
 // place writes a placeholder whose value the caller binds.
 func (b *Builder) place() {
+	if b.unnesting {
+		return
+	}
 	b.n++
 	if b.text {
 		b.sql = b.d.Placeholder(b.sql, b.n)

@@ -45,6 +45,11 @@ type Dialect struct {
 	// with, where no collation makes the engine compare as the language does. May
 	// be nil.
 	Wrap func(c *schema.Column, ordered bool) (before, after string)
+	// Source is put behind a table that is read.
+	Source string
+	// Unnest tells that a list is one parameter, an array: IN UNNEST(@p1). See
+	// Args.Lists.
+	Unnest bool
 	// MaxList is the longest list of an IN; 0 = no bound. Longer ones are split.
 	MaxList int
 	// NoLimit is the LIMIT of a statement that only skips.

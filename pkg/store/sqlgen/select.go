@@ -114,6 +114,7 @@ func (b *Builder) columns(columns []*schema.Column) {
 func (b *Builder) from(e *schema.Entity) {
 	b.Write(" FROM ")
 	b.ident(e.Collection)
+	b.Write(b.d.Source)
 }
 
 func (b *Builder) filter(e query.Expr) {
@@ -219,7 +220,7 @@ func (g *Generator) Links(r *schema.Relation, n int, reverse bool, a *Args) *Pla
 		b.ident(r.TargetKey)
 		b.Write(" FROM ")
 		b.ident(r.Through)
-		b.Write(" WHERE ")
+		b.Write(b.d.Source + " WHERE ")
 		b.lists(n, false, func() { b.ident(given) }, b.place)
 		b.Write(" ORDER BY ")
 		b.ident(r.OwnerKey)

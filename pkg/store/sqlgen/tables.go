@@ -30,6 +30,14 @@ type Tables struct {
 	Add [2]string
 	// DropIndex is how an index is dropped.
 	DropIndex DropIndex
+	// Indexes is which indexes the engine makes.
+	Indexes Indexes
+	// Extra follows the columns of CREATE TABLE: columns that no Catalog knows.
+	Extra string
+	// KeyBehind tells that the primary key follows the closing bracket.
+	KeyBehind bool
+	// Default surrounds the literal of a default; empty means " DEFAULT ".
+	Default [2]string
 	// Options follow the closing bracket of CREATE TABLE.
 	Options string
 	// Collation is what the database calls the collation of own text columns,
@@ -56,6 +64,16 @@ const (
 	PartialWhere      Partial = iota // CREATE UNIQUE INDEX … WHERE …
 	PartialColumn                    // the key is a generated column
 	PartialExpression                // the key is an expression
+)
+
+// Indexes is which indexes an engine makes.
+type Indexes uint8
+
+// The choices. Where they are not all, the driver keeps unique values unique.
+const (
+	IndexesAll   Indexes = iota
+	IndexesPlain         // unique ones are made as ones that are not
+	IndexesNone
 )
 
 // DropIndex is a way to drop an index.

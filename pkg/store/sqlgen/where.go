@@ -173,6 +173,10 @@ func (b *Builder) members(c *schema.Column, values []schema.Value, n int, neg bo
 // lists writes IN, or NOT IN, with a padded list of n members, in as many parts
 // as the engine needs.
 func (b *Builder) lists(n int, neg bool, operand, member func()) {
+	if b.d.Unnest {
+		b.array(n, neg, operand, member)
+		return
+	}
 	left, part := Padded(n), Padded(n)
 	if m := b.d.MaxList; m > 0 {
 		for part > m {
@@ -207,6 +211,24 @@ func (b *Builder) lists(n int, neg bool, operand, member func()) {
 	if split {
 		b.Write(")")
 	}
+}
+
+// array writes IN UNNEST, or NOT IN UNNEST, with one parameter for all members.
+func (b *Builder) array(n int, neg bool, operand, member func()) {
+	operand()
+	if neg {
+		b.Write(" NOT")
+	}
+	b.Write(" IN UNNEST(")
+	b.place()
+	first := len(b.args.Values)
+	b.unnesting = true
+	for range n {
+		member()
+	}
+	b.unnesting = false
+	b.args.Lists = append(b.args.Lists, List{first, len(b.args.Values) - first})
+	b.Write(")")
 }
 
 func nulls(values []schema.Value) (null bool, others int) {
