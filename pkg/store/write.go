@@ -53,8 +53,11 @@ func (c *call) write(ctx context.Context, t writing) (*mesh.Reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(w.changes) > 0 && c.store.options.OnCommit != nil {
-		c.store.options.OnCommit(w.seq)
+	if n := len(w.changes); n > 0 {
+		w.seq = w.changes[n-1].Seq // known by now, not always before
+		if c.store.options.OnCommit != nil {
+			c.store.options.OnCommit(w.seq)
+		}
 	}
 	if w.seq == 0 { // nothing had to change
 		if w.seq, err = c.store.conn.Committed(w.ctx); err != nil {
@@ -99,7 +102,6 @@ func (w *work) run(tx driver.Tx, t writing) (err error) {
 		if at == 0 {
 			at = c.Tx
 		}
-		w.seq = c.Seq
 	}
 	if stored {
 		return nil

@@ -119,8 +119,9 @@ type Tx interface {
 	// that are there (not there) already are no error.
 	Link(r *schema.Relation, owner string, targets []string) error
 	Unlink(r *schema.Relation, owner string, targets []string) error
-	// Append writes a change and gives it its Seq, and its Tx where that is 0.
-	// Call it after the row's own statement. Errors: fault CONFLICT with the
+	// Append writes a change and gives it its Seq, and its Tx where that is 0. The
+	// Seq, and the Tx of a Single unit, may be known only when Write returns. Call
+	// it after the row's own statement. Errors: fault CONFLICT with the
 	// cause ErrReplay when the idempotency key was taken meanwhile; run again.
 	Append(c *mesh.Change) error
 	// Replay returns what an idempotency key has stored, or nil.
