@@ -181,11 +181,10 @@ func (s *Service) prepare(ctx context.Context) (err error) {
 	if s.list, err = projects.Load(ctx, s.records, s.Now); err != nil {
 		return err
 	}
-	wanted, err := s.Projects()
+	wanted, err := s.wanted()
 	if err != nil {
 		return err
 	}
-	s.list.Changed = s.changed
 	if err := s.list.Sync(ctx, wanted); err != nil {
 		return err
 	}

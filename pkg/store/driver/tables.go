@@ -32,9 +32,7 @@ type Examination struct {
 // Step is one change of the tables.
 type Step struct {
 	Table string `json:"table"`
-	// Class says what it does to stored records; see schema.Class.
-	Class schema.Class `json:"class"`
-	SQL   string       `json:"sql"`
+	SQL   string `json:"sql"`
 }
 
 // Misfit is something that differs.

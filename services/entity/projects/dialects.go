@@ -10,6 +10,7 @@ import (
 	"github.com/octomesh/octomesh/pkg/fault"
 	"github.com/octomesh/octomesh/pkg/schema"
 	"github.com/octomesh/octomesh/pkg/store/driver"
+	"github.com/octomesh/octomesh/pkg/store/postgres"
 	"github.com/octomesh/octomesh/pkg/store/sqldb"
 	"github.com/octomesh/octomesh/pkg/store/sqldb/mysql"
 	"github.com/octomesh/octomesh/pkg/store/sqlite"
@@ -30,6 +31,7 @@ type Dialect struct {
 func BuiltIn() []Dialect {
 	return []Dialect{
 		{Name: "sqlite", Evidence: "engine", Open: openSQLite},
+		{Name: "postgres", Evidence: "engine", Open: openPostgres},
 		{Name: "mysql", Evidence: "emulator", Open: openMySQL("mysql")},
 		{Name: "mariadb", Evidence: "engine", Open: openMySQL("mariadb")},
 	}
@@ -89,4 +91,9 @@ func openMySQL(name string) func(context.Context, *Options, *Definition, *schema
 			Strategy: driver.Strategy(d.Strategy), Committed: o.Metrics.WriterBatch,
 		})
 	}
+}
+
+// openPostgres takes the address as libpq writes it.
+func openPostgres(ctx context.Context, o *Options, d *Definition, cat *schema.Catalog) (driver.Conn, error) {
+	return postgres.Open(ctx, d.URI, cat, postgres.Options{Strategy: driver.Strategy(d.Strategy), Committed: o.Metrics.WriterBatch})
 }

@@ -1,0 +1,245 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"github.com/octomesh/octomesh/pkg/fault"
+	"github.com/octomesh/octomesh/pkg/store/driver"
+)
+
+// job is a unit that waits for its turn.
+type job struct {
+	unit  driver.Unit
+	err   error
+	state atomic.Int32
+	done  chan struct{} // cap 1
+}
+
+// group is a transaction of one or more units on one session.
+type group struct {
+	db      *DB
+	session *session
+	begun   bool
+	ended   bool // the commit was sent
+	tx      tx   // of a unit that is alone
+	members []*member
+	sending []*request
+	held    map[string]holding
+}
+
+var (
+	begin    = fixed("BEGIN")
+	commit   = fixed("COMMIT")
+	errStuck = errors.New("postgres: the units of a group wait for each other")
+)
+
+// connected makes sure that there is a session.
+func (g *group) connected() error {
+	if g.session != nil && g.session.broken == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), connectPatience)
+	defer cancel()
+	s, err := g.db.connect(ctx, writer)
+	g.session = s
+	return err
+}
+
+func (g *group) close() {
+	if g.session != nil {
+		g.session.close()
+	}
+	for _, m := range g.members {
+		m.stop()
+	}
+}
+
+// start prepares for a transaction.
+func (g *group) start() error {
+	g.begun, g.ended = false, false
+	return g.connected()
+}
+
+// round sends requests in one pipeline and reads their answers; end asks for the
+// commit too. It returns the request that failed, nil for the commit.
+func (g *group) round(requests []*request, end bool) (failed *request, err error) {
+	s := g.session
+	opening := !g.begun
+	if opening {
+		s.command(begin)
+		g.begun = true
+	}
+	for _, r := range requests {
+		s.put(r)
+	}
+	if end {
+		s.command(commit)
+		g.ended = true
+	}
+	s.sync()
+	if err := s.flush(); err != nil {
+		return nil, err
+	}
+	var other request
+	if opening {
+		_, err = s.answer(&other)
+	}
+	for i := 0; i < len(requests) && err == nil; i++ {
+		failed = requests[i]
+		if _, err = s.answer(failed); err == nil && failed.change != nil {
+			c := failed.change
+			err = failed.each(nil, func(row *row) error {
+				c.Seq, c.Tx = row.int(0), row.int(1)
+				return nil
+			})
+		}
+	}
+	if err == nil && end {
+		failed = nil
+		if _, err = s.answer(&other); err == nil && other.word != 'C' {
+			err = errors.New("postgres: the transaction was rolled back")
+			g.ended = false
+		}
+	}
+	if s.broken != nil {
+		return failed, err
+	}
+	if settled := s.settle(); err == nil {
+		err = settled
+	}
+	if err != nil && coded(err) != nil && !lost(err) {
+		g.ended = false // the server has said that it did not commit
+	}
+	return failed, err
+}
+
+// undo ends a transaction that failed.
+func (g *group) undo() {
+	if s := g.session; s != nil && s.broken == nil && s.status != 'I' {
+		if s.exec("ROLLBACK") != nil && s.broken == nil {
+			_ = s.failed(errMissing)
+		}
+	}
+}
+
+// The bounds of repetition. Each is for a failure that left nothing behind.
+const (
+	tryLost   = 2  // the connection was dead before the commit was sent
+	tryClash  = 8  // a deadlock, or a serialization failure
+	tryUnique = 10 // another was faster to make the record that was looked for
+)
+
+// alone runs one unit in a transaction of its own, again if it makes sense.
+func (g *group) alone(u driver.Unit) error {
+	for try := 1; ; try++ {
+		err := g.once(u)
+		switch {
+		case err == nil:
+			g.db.committed(1)
+			return nil
+		case g.ended:
+			return unknown(err)
+		case g.session == nil: // no connection
+			return err
+		case (g.session.broken != nil || lost(err)) && try <= tryLost:
+			_ = g.session.failed(errMissing)
+		case hasCode(err, serializationFailure, deadlockDetected) && try <= tryClash:
+			g.db.rest(try)
+		case hasCode(err, uniqueViolation) && g.tx.looked && !errors.Is(err, driver.ErrReplay) && try <= tryUnique:
+		case stale(err) && try <= tryLost:
+			g.session.forgetAll()
+		default:
+			return classify(err, nil)
+		}
+	}
+}
+
+// rest lets others go first. Deadlocks and serialization failures come of two
+// who do the same at once, and would do it again.
+func (db *DB) rest(try int) {
+	timer := time.NewTimer(time.Duration(1+db.chance(try*2)) * time.Millisecond)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-db.closing:
+	}
+}
+
+// once runs a unit that is alone, answering its questions at once.
+func (g *group) once(u driver.Unit) error {
+	if err := g.start(); err != nil {
+		return err
+	}
+	t := &g.tx
+	t.reset(g.db, u)
+	var failure error // what the server said, before the unit made its own of it
+	t.put = func(q *question) error {
+		err := g.answer(t, q)
+		if err != nil && failure == nil {
+			failure = err
+		}
+		return err
+	}
+	err := t.do(u)
+	if failure != nil && t.lost != nil {
+		err = told(err, failure)
+	}
+	if err == nil && (g.begun || len(t.deferred) > 0) {
+		err = g.finish(t)
+	}
+	if err != nil {
+		t.drop()
+		g.undo()
+	}
+	return err
+}
+
+// told is the unit's own word for a failure of the server, if it has one.
+func told(err, failure error) error {
+	var f *fault.Error
+	if err != nil && errors.As(err, &f) && errors.Is(err, failure) {
+		return err
+	}
+	return failure
+}
+
+// answer sends what a unit has deferred, and its question.
+func (g *group) answer(t *tx, q *question) error {
+	g.sending = append(append(g.sending[:0], t.deferred...), q.requests...)
+	failed, err := g.round(g.sending, false)
+	if err != nil {
+		err = g.lose(t, failed, err)
+	}
+	t.sentAll()
+	return err
+}
+
+func (g *group) finish(t *tx) error {
+	g.sending = append(g.sending[:0], t.deferred...)
+	failed, err := g.round(g.sending, true)
+	if err != nil {
+		err = g.lose(t, failed, err)
+	}
+	t.sentAll()
+	return err
+}
+
+// lose ends the transaction for a unit.
+func (g *group) lose(t *tx, failed *request, err error) error {
+	if failed != nil {
+		err = classify(err, failed.entity)
+	} else {
+		err = classify(err, nil)
+	}
+	t.lost = err
+	return err
+}
+
+// sentAll takes note that the deferred statements have gone out.
+func (t *tx) sentAll() {
+	t.sent = t.sent || len(t.deferred) > 0
+	t.drop()
+}

@@ -1,0 +1,206 @@
+package postgres
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"github.com/octomesh/octomesh/pkg/store/sqlgen"
+)
+
+// session is a connection with its prepared statements. One goroutine at a time
+// uses it.
+type session struct {
+	*wire
+	stmts   map[string]*prepared
+	plans   map[*sqlgen.Plan]*prepared
+	ring    prepared // next: most recently used
+	parsing []*prepared
+	names   int // given so far
+	portals int
+	since   time.Time // of its last use, in a pool
+}
+
+// prepared is a statement that the server keeps for the session.
+type prepared struct {
+	name       string
+	sql        string
+	plans      []*sqlgen.Plan // those with this text, usually one
+	prev, next *prepared
+	there      bool // the server has said so
+}
+
+// statements is how many statements a session keeps prepared.
+const statements = 256
+
+func (db *DB) connect(ctx context.Context, role role) (*session, error) {
+	w, err := dial(ctx, db.config(role), db.patience())
+	if err != nil {
+		return nil, unreachable(err)
+	}
+	s := &session{wire: w, stmts: make(map[string]*prepared), plans: make(map[*sqlgen.Plan]*prepared)}
+	s.ring.next, s.ring.prev = &s.ring, &s.ring
+	return s, nil
+}
+
+// prepare returns the plan's statement; one that is new is parsed first.
+func (s *session) prepare(p *sqlgen.Plan) *prepared {
+	st := s.plans[p]
+	if st == nil {
+		if st = s.stmts[p.SQL]; st != nil {
+			st.plans = append(st.plans, p)
+			s.plans[p] = st
+		}
+	}
+	if st != nil {
+		if s.ring.next != st {
+			st.unlink()
+			s.front(st)
+		}
+		return st
+	}
+	if len(s.stmts) >= statements {
+		s.evict()
+	}
+	s.names++
+	st = &prepared{name: "s" + strconv.Itoa(s.names), sql: p.SQL, plans: []*sqlgen.Plan{p}}
+	s.stmts[p.SQL], s.plans[p] = st, st
+	s.front(st)
+	s.parse(st.name, p.SQL)
+	s.parsing = append(s.parsing, st)
+	return st
+}
+
+// evict gives up the statement that was not used for longest.
+func (s *session) evict() {
+	for st := s.ring.prev; st != &s.ring; st = st.prev {
+		if st.there {
+			s.drop(st)
+			s.forget('S', st.name)
+			return
+		}
+	}
+}
+
+func (s *session) drop(st *prepared) {
+	st.unlink()
+	delete(s.stmts, st.sql)
+	for _, p := range st.plans {
+		delete(s.plans, p)
+	}
+}
+
+func (s *session) front(st *prepared) {
+	st.prev, st.next = &s.ring, s.ring.next
+	s.ring.next.prev = st
+	s.ring.next = st
+}
+
+func (st *prepared) unlink() {
+	st.prev.next, st.next.prev = st.next, st.prev
+}
+
+// command adds a statement without values to the pipeline.
+func (s *session) command(p *sqlgen.Plan) {
+	s.bind("", s.prepare(p).name, []byte{0, 0})
+	s.execute("", 0)
+}
+
+// put adds a request to the pipeline.
+func (s *session) put(r *request) {
+	st := s.prepare(r.plan)
+	s.bind("", st.name, r.params)
+	s.execute("", 0)
+}
+
+// most is how large an answer may grow in memory: more than any reply.
+const most = 64 << 20
+
+// answer reads the answer of the next request of the pipeline: of each what put
+// has put. The error is the server's, or the connection's (then broken is set);
+// after one of the server's the rest of the pipeline is void.
+func (s *session) answer(r *request) (suspended bool, err error) {
+	r.clear()
+	for {
+		kind, body, err := s.receive()
+		if err != nil {
+			return false, err
+		}
+		switch kind {
+		case dataRow:
+			r.keep(body, most)
+		case parseComplete:
+			s.parsed()
+		case commandComplete:
+			r.affected, r.word = tag(body), body[0]
+			return false, nil
+		case emptyQuery:
+			return false, nil
+		case portalSuspended:
+			return true, nil
+		case errorResponse:
+			return false, refusal(body)
+		case readyForQuery:
+			return false, s.failed(errMissing)
+		}
+	}
+}
+
+func (s *session) parsed() {
+	if len(s.parsing) > 0 {
+		s.parsing[0].there = true
+		s.parsing = s.parsing[1:]
+	}
+}
+
+// settle reads to the end of the pipeline, and forgets the statements that the
+// server did not come to prepare.
+func (s *session) settle() error {
+	var first error
+	for {
+		kind, body, err := s.receive()
+		if err != nil {
+			return err
+		}
+		switch kind {
+		case parseComplete:
+			s.parsed()
+		case errorResponse:
+			if first == nil {
+				first = refusal(body)
+			}
+		case readyForQuery:
+			for _, st := range s.parsing {
+				s.drop(st)
+			}
+			s.parsing = s.parsing[:0]
+			return first
+		}
+	}
+}
+
+// run sends one request and reads its answer.
+func (s *session) run(r *request) error {
+	s.put(r)
+	s.sync()
+	if err := s.flush(); err != nil {
+		return err
+	}
+	_, err := s.answer(r)
+	if s.broken != nil {
+		return err
+	}
+	if end := s.settle(); err == nil {
+		err = end
+	}
+	return err
+}
+
+// forgetAll gives up what was prepared: another program has changed the tables
+// behind it, or the server lost it.
+func (s *session) forgetAll() {
+	for st := s.ring.next; st != &s.ring; st = s.ring.next {
+		s.drop(st)
+		s.forget('S', st.name)
+	}
+}

@@ -1,0 +1,400 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"hash/fnv"
+	"runtime/debug"
+	"slices"
+	"time"
+
+	"github.com/octomesh/octomesh/pkg/fault"
+	"github.com/octomesh/octomesh/pkg/mesh"
+	"github.com/octomesh/octomesh/pkg/query"
+	"github.com/octomesh/octomesh/pkg/schema"
+	"github.com/octomesh/octomesh/pkg/store/driver"
+	"github.com/octomesh/octomesh/pkg/store/sqlgen"
+)
+
+// A unit looks at records by reading or locking them; what it holds of others
+// in its group is told by keys.
+type question struct {
+	requests []*request // the answer of the last one is wanted
+	key      string     // what others of the group must not touch meanwhile; empty = nothing
+	shared   bool       // others may look, too
+	locks    bool       // the server locks rows: in order of the key
+}
+
+// tx is the transaction as one unit sees it.
+type tx struct {
+	reads
+	single bool
+	// put answers a question: in lockstep with others, or at once.
+	put func(q *question) error
+
+	deferred []*request // statements whose answer nobody waits for
+	open     bool       // the unit runs
+	lost     error      // the server has ended the transaction
+	sent     bool       // a writing statement has gone out
+	looked   bool       // the unit found no record and may go on to make one
+	first    int64      // the tx of its changes, 0 = none was appended
+	noted    bool       // a change was appended
+	scratch  []byte
+}
+
+var _ driver.Tx = (*tx)(nil)
+
+type panicked struct {
+	value any
+	stack []byte
+}
+
+func (p *panicked) Error() string { return fmt.Sprintf("panic in a write: %v\n%s", p.value, p.stack) }
+
+// reset prepares the tx for another run.
+func (t *tx) reset(db *DB, u driver.Unit) {
+	t.drop()
+	t.reads = reads{db: db, exec: t, settled: 0}
+	t.single = u.Single
+	t.open, t.lost, t.sent, t.looked, t.first, t.noted = false, nil, false, false, 0, false
+}
+
+// drop gives up what was not sent.
+func (t *tx) drop() {
+	for _, r := range t.deferred {
+		r.release()
+	}
+	clear(t.deferred)
+	t.deferred = t.deferred[:0]
+}
+
+// do runs the unit; a panic in it must not take the neighbours along.
+func (t *tx) do(u driver.Unit) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fault.Wrap(&panicked{p, debug.Stack()}, fault.Internal, "something went wrong on our side")
+		}
+		t.open = false
+	}()
+	t.open = true
+	return u.Run(t)
+}
+
+// check refuses work behind the end of a transaction.
+func (t *tx) check() error {
+	if t.lost != nil {
+		return t.lost
+	}
+	if !t.open {
+		return fault.New(fault.Internal, "the transaction has ended")
+	}
+	return nil
+}
+
+// ask implements executor, for reads that hold nothing.
+func (t *tx) ask(_ context.Context, r *request) error {
+	return t.question(&question{requests: []*request{r}})
+}
+
+// stream implements executor. What a unit reads is bounded by the Store.
+func (t *tx) stream(ctx context.Context, r *request, each func(*row) error) error {
+	if err := t.ask(ctx, r); err != nil {
+		return err
+	}
+	if r.over {
+		return errTooLarge
+	}
+	return r.each(r.plan.Kinds, each)
+}
+
+func (t *tx) question(q *question) error {
+	if err := t.check(); err != nil {
+		return err
+	}
+	return t.put(q)
+}
+
+// later sends a statement with the next question, or with the commit. Only a
+// single unit defers what may fail for the caller's reason: its failure is that
+// of the unit either way.
+func (t *tx) later(r *request, mayFail bool) error {
+	if err := t.check(); err != nil {
+		r.release()
+		return err
+	}
+	t.deferred = append(t.deferred, r)
+	if t.single || !mayFail {
+		return nil
+	}
+	return t.put(&question{})
+}
+
+func recordKey(e *schema.Entity, id string) string { return e.Collection + "\x00" + id }
+
+// Load implements driver.Tx.
+func (t *tx) Load(e *schema.Entity, id string) (schema.Row, error) {
+	r := newRequest()
+	defer r.release()
+	r.plan, r.entity = t.db.gen.Load(e, &r.args), e
+	r.begin(1)
+	r.text(id)
+	if err := t.question(&question{requests: []*request{r}, key: recordKey(e, id), locks: true}); err != nil {
+		return nil, err
+	}
+	var out schema.Row
+	err := r.each(r.plan.Kinds, func(row *row) error {
+		out = make(schema.Row, len(e.Columns))
+		for i := range out {
+			out[i] = row.Value(i)
+		}
+		return nil
+	})
+	t.looked = t.looked || out == nil
+	return out, err
+}
+
+// Select implements driver.Reader. What a write is decided by is held: records
+// that it will refer to, so that nobody deletes them meanwhile, and, for the one
+// that an upsert looks for, all upserts by a filter of that entity.
+func (t *tx) Select(ctx context.Context, q *query.Select, each func(driver.Row) error) error {
+	if q.Limit > 1 || q.Limit == 0 && !sqlgen.Pinned(q.Where) {
+		return t.reads.Select(ctx, q, each)
+	}
+	r := newRequest()
+	defer r.release()
+	r.plan, r.entity = t.db.gen.Select(q, &r.args), q.Entity
+	if r.plan.Residual {
+		return t.reads.Select(ctx, q, each)
+	}
+	about := question{requests: []*request{r}, key: recordKey(q.Entity, pinned(q.Where))}
+	switch {
+	case q.Limit == 0:
+		r.plan, about.shared, about.locks = t.db.sharing(r.plan), true, true
+	case !sqlgen.Pinned(q.Where):
+		lock := newRequest()
+		defer lock.release()
+		h := fnv.New64a()
+		_, _ = h.Write([]byte(about.key))
+		lock.plan = upserting
+		lock.begin(1)
+		lock.int(int64(h.Sum64()))
+		about.requests = []*request{lock, r}
+		fallthrough
+	default:
+		t.looked = true
+	}
+	r.bind()
+	if err := t.question(&about); err != nil {
+		return err
+	}
+	return r.each(r.plan.Kinds, func(row *row) error { return each(row) })
+}
+
+// upserting holds back other upserts by a filter until the commit. The lock
+// belongs to the schema, whose tables they are.
+var upserting = fixed("SELECT pg_advisory_xact_lock($1::bigint # (current_schema()::regnamespace::oid::bigint << 32))")
+
+// pinned returns an id that a filter demands; empty if it names several, or none.
+func pinned(e query.Expr) string {
+	switch e := e.(type) {
+	case query.Compare:
+		if e.Column.Role == schema.RoleID && e.Op == query.Eq {
+			return e.Value.Text()
+		}
+	case query.In:
+		if e.Column.Role == schema.RoleID && !e.Negate && len(e.Values) == 1 {
+			return e.Values[0].Text()
+		}
+	case query.And:
+		for _, m := range e {
+			if id := pinned(m); id != "" {
+				return id
+			}
+		}
+	}
+	return ""
+}
+
+// Insert implements driver.Tx.
+func (t *tx) Insert(e *schema.Entity, row schema.Row) error {
+	r := newRequest()
+	r.plan, r.entity = t.db.gen.Insert(e, row, &r.args), e
+	r.bind()
+	return t.later(r, true)
+}
+
+// Update implements driver.Tx.
+func (t *tx) Update(e *schema.Entity, row schema.Row, set []*schema.Column) error {
+	if len(set) == 0 {
+		return t.check()
+	}
+	r := newRequest()
+	r.plan, r.entity = t.db.gen.Update(e, row, set, &r.args), e
+	r.bind()
+	return t.later(r, true)
+}
+
+// Delete implements driver.Tx.
+func (t *tx) Delete(e *schema.Entity, id string) error {
+	r := newRequest()
+	r.plan, r.entity = t.db.gen.Delete(e, &r.args), e
+	r.begin(1)
+	r.text(id)
+	return t.later(r, true)
+}
+
+// Link implements driver.Tx.
+func (t *tx) Link(rel *schema.Relation, owner string, targets []string) error {
+	for _, target := range targets {
+		r := newRequest()
+		r.plan = t.db.gen.Link(rel, &r.args)
+		r.begin(2)
+		r.text(owner)
+		r.text(target)
+		if err := t.later(r, false); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Unlink implements driver.Tx.
+func (t *tx) Unlink(rel *schema.Relation, owner string, targets []string) error {
+	for chunk := range slices.Chunk(targets, maxIDs) {
+		r := newRequest()
+		r.plan = t.db.gen.Unlink(rel, len(chunk), &r.args)
+		r.begin(r.plan.Params)
+		r.text(owner)
+		r.ids(chunk, r.plan.Params-1)
+		if err := t.later(r, false); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Append implements driver.Tx. Of a single unit's change the numbers are known
+// by the time that Write returns.
+func (t *tx) Append(c *mesh.Change) error {
+	r := newRequest()
+	r.plan, r.change = t.db.appendChange, c
+	r.begin(14)
+	if c.Tx == 0 {
+		c.Tx = t.first
+	}
+	if c.Tx == 0 {
+		r.null()
+	} else {
+		r.int(c.Tx)
+	}
+	r.text(c.Entity)
+	r.text(c.ID)
+	r.text(c.Verb)
+	r.int(c.Version)
+	r.optional(c.After)
+	switch { // see row.change
+	case c.Inserted:
+		r.null()
+	case c.Verb == mesh.Upserted && c.Old == nil:
+		r.text("{}")
+	default:
+		r.optional(c.Old)
+	}
+	t.changed(r, c.Changed)
+	r.text(c.Principal)
+	r.text(c.RequestID)
+	r.text(c.Transport)
+	if c.IdempotencyKey == "" {
+		r.null()
+	} else {
+		r.text(c.IdempotencyKey)
+	}
+	t.hash(r, c.RequestHash)
+	r.int(c.At.UnixMilli())
+	t.noted = true
+	err := t.later(r, c.Tx == 0) // the first number of several names the others
+	if err == nil && c.Tx != 0 {
+		t.first = c.Tx
+	}
+	return err
+}
+
+func (t *tx) changed(r *request, changed []string) {
+	if changed == nil {
+		r.null()
+		return
+	}
+	b := append(t.scratch[:0], '[')
+	for i, name := range changed {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = schema.AppendString(b, name)
+	}
+	t.scratch = append(b, ']')
+	r.bytes(t.scratch)
+}
+
+func (t *tx) hash(r *request, hash []byte) {
+	if hash == nil {
+		r.null()
+		return
+	}
+	const digits = "0123456789abcdef"
+	b := append(t.scratch[:0], `\x`...)
+	for _, c := range hash {
+		b = append(b, digits[c>>4], digits[c&15])
+	}
+	t.scratch = b
+	r.bytes(b)
+}
+
+// Replay implements driver.Tx.
+func (t *tx) Replay(principal, key string) (*driver.Stored, error) {
+	if key == "" {
+		return nil, t.check()
+	}
+	change, reply := newRequest(), newRequest()
+	defer change.release()
+	defer reply.release()
+	change.plan, reply.plan = t.db.log.ByKey, t.db.log.Reply
+	for _, r := range []*request{change, reply} {
+		r.begin(2)
+		r.text(principal)
+		r.text(key)
+	}
+	err := t.question(&question{requests: []*request{change, reply}, key: "\x00" + principal + "\x00" + key})
+	if err != nil {
+		return nil, err
+	}
+	var found *driver.Stored
+	_ = change.each(nil, func(r *row) error {
+		c := r.change()
+		found = &driver.Stored{Hash: c.RequestHash, Change: c, Seq: c.Seq}
+		return nil
+	})
+	if found == nil {
+		_ = reply.each(nil, func(r *row) error {
+			found = &driver.Stored{Hash: r.binary(0), Body: r.copy(1), Seq: r.int(2)}
+			return nil
+		})
+	}
+	return found, nil
+}
+
+// StoreReply implements driver.Tx. The reply's position is the last number that
+// this unit was given, or else the last one there is.
+func (t *tx) StoreReply(principal, key string, hash, body []byte, at time.Time) error {
+	r := newRequest()
+	r.plan = t.db.storeReply
+	if t.noted {
+		r.plan = t.db.storeOwnReply
+	}
+	r.begin(5)
+	r.text(principal)
+	r.text(key)
+	t.hash(r, hash)
+	r.bytes(body)
+	r.int(at.UnixMilli())
+	return t.later(r, true)
+}
