@@ -1,6 +1,10 @@
 package schema
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/octomesh/octomesh/pkg/fault"
+)
 
 // Class says what applying a Difference does to stored data.
 type Class uint8
@@ -23,6 +27,17 @@ func (c Class) String() string { return nameOf(classNames[:], int(c)) }
 
 // MarshalText writes the class's name.
 func (c Class) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
+
+// UnmarshalText reads the class's name.
+func (c *Class) UnmarshalText(b []byte) error {
+	for i, name := range classNames {
+		if name != "" && name == string(b) {
+			*c = Class(i)
+			return nil
+		}
+	}
+	return fault.New(fault.ValidationError, "a class is safe, backfill or destructive")
+}
 
 // DifferenceType names what differs, with Octonet's words and those that it
 // lacks (relations).
@@ -89,6 +104,21 @@ func Diff(old, new *Catalog) []Difference {
 		}
 	}
 	return d.list
+}
+
+// Count returns how many differences there are of each class.
+func Count(list []Difference) (safe, backfill, destructive int) {
+	for _, d := range list {
+		switch d.Class {
+		case Safe:
+			safe++
+		case Backfill:
+			backfill++
+		case Destructive:
+			destructive++
+		}
+	}
+	return safe, backfill, destructive
 }
 
 type differ struct {

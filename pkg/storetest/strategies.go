@@ -103,6 +103,16 @@ func tablesFree(b *base) {
 		d.do("create Person", `{"data":{"id":"e","email":"x"}}`)
 		d.want("count Person", `{"filter":{"email":"x"}}`, `2`)
 	})
+	// An index of others stays, whatever its name.
+	b.foreign(migrate.Table{
+		Name: "teams", PrimaryKey: []string{"id"},
+		Columns: []migrate.Column{{Name: "id", Declared: b.Key, NotNull: true}, {Name: "title", Declared: b.Key}},
+		Indexes: []migrate.Index{{Name: "uq_teams_title", Unique: true, Keys: []migrate.Key{{Column: "title"}}}},
+	})
+	b.with(`[{"name":"Team","collection":"teams","fields":{"title":"string"}}]`, driver.Update, func(d *db) {
+		d.do("create Team", `{"data":{"title":"x"}}`)
+		d.fails(fault.Conflict, "create Team", `{"data":{"title":"x"}}`)
+	})
 }
 
 // Create begins with empty tables and an empty log.

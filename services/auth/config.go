@@ -62,9 +62,9 @@ const (
 	treeFile    = "projects-tree.json"
 )
 
-// wanted returns the projects that the settings name: the default one, and
-// those of the tree.
-func (c *Config) wanted() ([]projects.Project, error) {
+// Projects returns the projects that the settings name: the default one, and
+// those of the tree. They have no id yet.
+func (c *Config) Projects() ([]projects.Project, error) {
 	var list []projects.Project
 	tree, err := c.tree()
 	if err != nil {

@@ -181,10 +181,11 @@ func (s *Service) prepare(ctx context.Context) (err error) {
 	if s.list, err = projects.Load(ctx, s.records, s.Now); err != nil {
 		return err
 	}
-	wanted, err := s.wanted()
+	wanted, err := s.Projects()
 	if err != nil {
 		return err
 	}
+	s.list.Changed = s.changed
 	if err := s.list.Sync(ctx, wanted); err != nil {
 		return err
 	}

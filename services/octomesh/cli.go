@@ -34,6 +34,7 @@ type commands struct {
 	Keys    keysCommand    `cmd:"" help:"List, create and revoke API keys."`
 	Export  exportCommand  `cmd:"" help:"Write all records of a project as lines of JSON."`
 	Import  importCommand  `cmd:"" help:"Read records that export wrote."`
+	Schema  schemaCommand  `cmd:"" help:"Compare schemas with each other and with databases."`
 	Init    initCommand    `cmd:"" help:"Make the keys that separate processes need to meet on an external NATS server."`
 	Doctor  doctorCommand  `cmd:"" help:"Ask whether a server, or one of its services, serves."`
 	Info    infoCommand    `cmd:"" help:"Print the settings in force and what is compiled in."`

@@ -32,7 +32,9 @@ type Examination struct {
 // Step is one change of the tables.
 type Step struct {
 	Table string `json:"table"`
-	SQL   string `json:"sql"`
+	// Class says what it does to stored records; see schema.Class.
+	Class schema.Class `json:"class"`
+	SQL   string       `json:"sql"`
 }
 
 // Misfit is something that differs.

@@ -33,6 +33,9 @@ type Column struct {
 	// Generated is the expression of a column that the database computes; it is
 	// never written. An introspection may give any text.
 	Generated string
+	// Fill tells that records which are there before the column need a value in
+	// it, which they won't have.
+	Fill bool
 	// Collation is the order of a text column of a database, in its own words;
 	// empty if it is the one that own tables have, or if the engine has none.
 	Collation string
@@ -193,6 +196,10 @@ func (w *wanted) entity(e *schema.Entity) {
 			col.NotNull = true
 		case schema.RoleVersion:
 			col.NotNull, col.Default = true, "1"
+		case schema.RoleCreatedAt, schema.RoleUpdatedAt:
+			col.Fill = true
+		default:
+			col.Fill = c.Required || c.Field != nil && c.Field.Default != nil
 		}
 		t.Columns = append(t.Columns, col)
 		w.sources[i] = append(w.sources[i], c)

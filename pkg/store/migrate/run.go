@@ -42,6 +42,9 @@ func (g Engine) Run(ctx context.Context, db Database, s driver.Strategy, cat *sc
 	if err := p.Fault(); err != nil {
 		return nil, err
 	}
+	if p.Steps, err = g.owned(ctx, db, p.Steps, have); err != nil {
+		return nil, err
+	}
 	if s != driver.Create && s != driver.CreateDrop {
 		found, err := g.collisions(ctx, db, p.Steps, have)
 		if err == nil {
@@ -87,6 +90,9 @@ func (g Engine) Examine(ctx context.Context, db Database, cat *schema.Catalog) (
 		return nil, err
 	}
 	p := g.Plan(driver.Update, cat, have)
+	if p.Steps, err = g.owned(ctx, db, p.Steps, have); err != nil {
+		return nil, err
+	}
 	if len(p.Misfits) == 0 {
 		if p.Misfits, err = g.collisions(ctx, db, p.Steps, have); err != nil {
 			return nil, err
@@ -103,10 +109,52 @@ func (g Engine) Examine(ctx context.Context, db Database, cat *schema.Catalog) (
 
 func (g Engine) examination(p Plan) *driver.Examination {
 	x := &driver.Examination{Steps: make([]driver.Step, len(p.Steps)), Misfits: p.Misfits, Warnings: p.Warnings}
+	fresh := make(map[string]bool)
 	for i, s := range p.Steps {
-		x.Steps[i] = driver.Step{Table: s.Table, SQL: SQL(g.Dialect, s)}
+		fresh[s.Table] = fresh[s.Table] || s.Create != nil
+		x.Steps[i] = driver.Step{Table: s.Table, Class: class(s, fresh[s.Table]), SQL: SQL(g.Dialect, s)}
 	}
 	return x
+}
+
+// class says what a step does to stored records; fresh tells that the table has
+// none.
+func class(s Step, fresh bool) schema.Class {
+	switch {
+	case s.Drop:
+		return schema.Destructive
+	case s.Add != nil && s.Add.Fill, s.Index != nil && s.Index.Unique && !fresh:
+		return schema.Backfill
+	}
+	return schema.Safe
+}
+
+// owned leaves out the steps that would drop an index which the journal does
+// not know as one that we made: others may name theirs as we do.
+func (g Engine) owned(ctx context.Context, db Database, steps []Step, have []Table) ([]Step, error) {
+	drops := func(s Step) bool { return s.DropIndex != nil }
+	if !slices.ContainsFunc(steps, drops) {
+		return steps, nil
+	}
+	made := make(map[string]bool)
+	if g.find(have, sqlgen.JournalTable) != nil {
+		err := db.Query(ctx, g.sql("SELECT ", "step", " FROM ", sqlgen.JournalTable, ""), 1, func(row []string) bool {
+			if head, _, ok := strings.Cut(row[0], " ("); ok {
+				made[head] = true
+			}
+			return true
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(steps), func(s Step) bool {
+		if !drops(s) {
+			return false
+		}
+		head, _, _ := strings.Cut(createIndex(g.Dialect, s.Table, s.DropIndex), " (")
+		return !made[head]
+	}), nil
 }
 
 // collisions looks for values that a new unique index would refuse.

@@ -106,11 +106,11 @@ func (db *DB) Apply(ctx context.Context, cat *schema.Catalog) error {
 
 // Examine implements driver.Examiner.
 func (db *DB) Examine(ctx context.Context, cat *schema.Catalog) (*driver.Examination, error) {
-	s, err := db.long.get(ctx)
+	s, err := db.short.get(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer db.long.put(s)
+	defer db.short.put(s)
 	return engine(db.dialect).Examine(ctx, tables{s}, cat)
 }
 

@@ -82,6 +82,9 @@ type Shown struct {
 type List struct {
 	records *system.Records
 	now     func() time.Time
+	// Changed, if set, is told how the schemas of a stored project differ from
+	// those that took their place.
+	Changed func(slug string, list []schema.Difference)
 
 	mu     sync.RWMutex
 	byID   map[string]*Project // deleted ones too
@@ -299,6 +302,9 @@ func (l *List) put(ctx context.Context, w *Project) error {
 		if err := l.records.Update(ctx, system.Project, p.ID, p.record(false)); err != nil {
 			return err
 		}
+	}
+	if l.Changed != nil && p.catalog.Version != old.catalog.Version {
+		l.Changed(p.Slug, schema.Diff(old.catalog, p.catalog))
 	}
 	l.keep(&p)
 	return nil

@@ -7,6 +7,7 @@ import (
 
 	"github.com/octomesh/octomesh/pkg/schema"
 	"github.com/octomesh/octomesh/pkg/store"
+	"github.com/octomesh/octomesh/pkg/store/driver"
 	"github.com/octomesh/octomesh/pkg/telemetry"
 	"github.com/octomesh/octomesh/services/entity/relay"
 )
@@ -96,6 +97,7 @@ func start(ctx context.Context, o *Options, d *Definition) (*Project, error) {
 		}
 	})
 	p.done.Go(func() { p.trim(life, o) })
+	p.done.Go(func() { p.warn(life, o, cat) })
 	if exclusive {
 		// The relay may give the log another epoch, which positions begin with.
 		wait := time.NewTimer(relayStart)
@@ -127,6 +129,31 @@ func (p *Project) trim(ctx context.Context, o *Options) {
 		if _, err := p.Store.Trim(ctx, upTo); err != nil && ctx.Err() == nil {
 			o.Log.Warn("the change log could not be trimmed", telemetry.KeyProject, p.Slug, telemetry.KeyError, err.Error())
 		}
+	}
+}
+
+// warnedMost bounds what is logged of one database or one catalog.
+const warnedMost = 20
+
+// warn logs what differs in the tables and can be lived with.
+func (p *Project) warn(ctx context.Context, o *Options, cat *schema.Catalog) {
+	conn, ok := p.Store.Conn().(driver.Examiner)
+	if !ok {
+		return
+	}
+	x, err := conn.Examine(ctx, cat)
+	if err != nil {
+		if ctx.Err() == nil {
+			o.Log.Warn("the tables could not be compared with the schemas", telemetry.KeyProject, p.Slug, telemetry.KeyError, err.Error())
+		}
+		return
+	}
+	for i, m := range x.Warnings {
+		if i == warnedMost {
+			o.Log.Warn("more columns differ; octomesh doctor --tables lists them", telemetry.KeyProject, p.Slug, "count", len(x.Warnings)-i)
+			return
+		}
+		o.Log.Warn("a column differs from one of our own", telemetry.KeyProject, p.Slug, "table", m.Table, "column", m.Column, "found", m.Found, "wanted", m.Wanted, "do", m.Do)
 	}
 }
 

@@ -94,6 +94,7 @@ type keeper struct {
 	want chan *Definition // the newest; nil = withdraw
 	once sync.Once
 	try  chan struct{} // closed after the first attempt to open
+	told string        // the last reason why a catalog was not taken
 }
 
 // Sync asks for the definitions and serves them all, once. It returns when each
@@ -269,7 +270,7 @@ func (k *keeper) reopen(into **Project, d *Definition) <-chan time.Time {
 	case <-k.try: // told once, then quietly tried
 		s.o.Log.Debug("the project still cannot be served", telemetry.KeyProject, d.Slug, telemetry.KeyError, err.Error())
 	default:
-		s.o.Log.Warn("the project cannot be served yet", telemetry.KeyProject, d.Slug, telemetry.KeyError, err.Error())
+		s.o.Log.Warn("the project cannot be served yet", telemetry.KeyProject, d.Slug, telemetry.KeyError, err.Error(), "details", fault.From(err).Details)
 	}
 	if fault.CodeOf(err) == fault.DBNotConnected {
 		return time.After(reopenFirst)
@@ -288,6 +289,7 @@ func (k *keeper) fits(p *Project, d *Definition) bool {
 	if err == nil && cat.Version == p.Version() {
 		return true
 	}
+	was := p.Store.Catalog()
 	if err == nil {
 		err = p.swap(s.ctx, cat)
 	}
@@ -295,12 +297,15 @@ func (k *keeper) fits(p *Project, d *Definition) bool {
 		err = k.announce(p)
 	}
 	if err != nil {
-		if s.ctx.Err() == nil {
-			s.o.Log.Error("the project keeps its old catalog", telemetry.KeyProject, p.Slug, telemetry.KeyError, err.Error())
+		if text := err.Error(); s.ctx.Err() == nil && text != k.told { // once, though it is tried each second
+			k.told = text
+			s.o.Log.Error("the project keeps its old catalog", telemetry.KeyProject, p.Slug, telemetry.KeyError, text, "details", fault.From(err).Details)
 		}
 		return false
 	}
-	s.o.Log.Info("another catalog is in force", telemetry.KeyProject, p.Slug, "catalog", cat.Version)
+	k.told = ""
+	safe, backfill, destructive := schema.Count(schema.Diff(was, cat)) // the auth service logs them one by one
+	s.o.Log.Info("another catalog is in force", telemetry.KeyProject, p.Slug, "catalog", cat.Version, "safe", safe, "backfill", backfill, "destructive", destructive)
 	return true
 }
 
