@@ -40,9 +40,18 @@ var lines = []line{
 		{"./services/octomesh", "^TestApart"},
 	}},
 	{"house.8", "against the floor: CPU per request, rates and fan-out", []step{
-		{"./bench/versus", "^TestAgainstFloor"},
+		{"./bench/versus", "^TestAgainstFloor(FanOut)?$"},
 	}},
 	{"house.9", "a million records stream with flat memory", []step{
 		{"./services/octomesh", "^TestStreamMemory$"},
+	}},
+	{"stores.2", "two workers on PostgreSQL and MariaDB lose nothing over kills and a wiped JetStream; events are soon there", []step{
+		{"./services/octomesh", "^TestDatabases(KillLosesNothing|WorkerLost|EventLag)$"},
+	}},
+	{"stores.3", "PostgreSQL against the floor on pgx", []step{
+		{"./bench/versus", "^TestAgainstFloorPostgres$"},
+	}},
+	{"stores.4", "the same data set gives the same export on every database", []step{
+		{"./services/octomesh", "^TestDatabasesExportTheSame$"},
 	}},
 }

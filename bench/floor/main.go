@@ -1,6 +1,6 @@
 // Command floor is what a good developer writes in a day: the same table behind
-// REST, NATS and SQLite as the product's benchmark schema, with structs,
-// encoding/json and database/sql, an event for each write in a JetStream
+// REST, NATS and SQLite (or PostgreSQL) as the product's benchmark schema, with
+// structs, encoding/json and database/sql (or pgx), an event for each write in a JetStream
 // stream, and an SSE stream of them; no keys, no validation, no change log.
 // bench/versus measures the product against it, both in one sitting.
 package main
@@ -34,7 +34,7 @@ type message struct {
 }
 
 type app struct {
-	db      *table
+	db      table
 	gateway *nats.Conn
 	js      jetstream.JetStream
 	hub     hub
@@ -75,14 +75,15 @@ func main() {
 	addr := flag.String("addr", "127.0.0.1:0", "listen address; port 0 takes a free one")
 	dir := flag.String("dir", "", "data folder (a temporary one when empty)")
 	sync := flag.String("sync", "full", "SQLite's synchronous: full or normal")
+	uri := flag.String("postgres", "", "address of an empty PostgreSQL database to use instead of SQLite")
 	rows := flag.Int("rows", 10000, "rows to seed")
 	flag.Parse()
-	if err := run(*addr, *dir, *sync, *rows); err != nil {
+	if err := run(*addr, *dir, *sync, *uri, *rows); err != nil {
 		log.Fatal(err)
 	}
 }
 
-func run(addr, dir, sync string, rows int) error {
+func run(addr, dir, sync, uri string, rows int) error {
 	if dir == "" {
 		tmp, err := os.MkdirTemp("", "floor")
 		if err != nil {
@@ -91,7 +92,7 @@ func run(addr, dir, sync string, rows int) error {
 		defer func() { _ = os.RemoveAll(tmp) }()
 		dir = tmp
 	}
-	db, err := openTable(dir+"/floor.db", sync, rows)
+	db, err := open(dir, sync, uri, rows)
 	if err != nil {
 		return err
 	}
@@ -131,6 +132,13 @@ func run(addr, dir, sync string, rows int) error {
 	}
 	fmt.Printf("listening on http://%s\n", l.Addr())
 	return (&fasthttp.Server{Handler: a.handle, NoDefaultServerHeader: true}).Serve(l)
+}
+
+func open(dir, sync, uri string, rows int) (table, error) {
+	if uri != "" {
+		return openPostgres(uri, rows)
+	}
+	return openSQLite(dir+"/floor.db", sync, rows)
 }
 
 // serve answers the mesh side: a goroutine for each request, at most 256.

@@ -22,6 +22,7 @@ type Request func(n int64, r *fasthttp.Request)
 type Load struct {
 	Addr    string // host:port on the loopback
 	PID     int    // the server's process
+	Also    int    // its database's first process, which counts with its children; 0 = none
 	Conns   int
 	Request Request
 	Status  int // that every answer must have
@@ -34,7 +35,7 @@ type Load struct {
 type Result struct {
 	Requests int
 	Wall     time.Duration
-	CPU      time.Duration // of the server's process
+	CPU      time.Duration // of the server's process and its database's
 	Others   float64       // cores used by neither server nor this process
 	Body     int           // bytes of the last reply's body
 	Latency  []time.Duration
@@ -65,7 +66,7 @@ func (l *Load) Burst(d time.Duration) (Result, error) {
 		res    Result
 		failed error
 	)
-	cpu, busy, self, start := CPU(l.PID), Busy(), CPU(os.Getpid()), time.Now()
+	cpu, busy, self, start := l.cpu(), Busy(), CPU(os.Getpid()), time.Now()
 	for range l.Conns {
 		wg.Go(func() {
 			lat, body, err := l.loop(start.Add(d))
@@ -79,11 +80,18 @@ func (l *Load) Burst(d time.Duration) (Result, error) {
 		})
 	}
 	wg.Wait()
-	res.Wall, res.CPU = time.Since(start), CPU(l.PID)-cpu
+	res.Wall, res.CPU = time.Since(start), l.cpu()-cpu
 	res.Others = (Busy() - busy - res.CPU - (CPU(os.Getpid()) - self)).Seconds() / res.Wall.Seconds()
 	res.Requests = len(res.Latency)
 	slices.Sort(res.Latency)
 	return res, failed
+}
+
+func (l *Load) cpu() time.Duration {
+	if l.Also == 0 {
+		return CPU(l.PID)
+	}
+	return CPU(l.PID) + Family(l.Also)
 }
 
 func (l *Load) loop(end time.Time) (lat []time.Duration, body int, err error) {

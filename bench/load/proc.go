@@ -14,15 +14,40 @@ const ticksPerSecond = 100
 // CPU returns the processor time that a process has used, threads included,
 // children not; 0 when it is gone.
 func CPU(pid int) time.Duration {
+	_, used := stat(pid)
+	return used
+}
+
+// Family returns the processor time of a process and its living children.
+func Family(pid int) time.Duration {
+	total := CPU(pid)
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return total
+	}
+	for _, e := range entries {
+		child, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		if parent, used := stat(child); parent == pid {
+			total += used
+		}
+	}
+	return total
+}
+
+func stat(pid int) (parent int, used time.Duration) {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
-		return 0
+		return 0, 0
 	}
 	s := string(b)
 	f := strings.Fields(s[strings.LastIndexByte(s, ')')+1:])
+	parent, _ = strconv.Atoi(f[1])
 	user, _ := strconv.Atoi(f[11])
 	system, _ := strconv.Atoi(f[12])
-	return time.Duration(user+system) * time.Second / ticksPerSecond
+	return parent, time.Duration(user+system) * time.Second / ticksPerSecond
 }
 
 // Memory returns a process's resident memory in bytes, and its peak.

@@ -24,6 +24,9 @@ type contender struct {
 	name string
 	addr string // host:port
 	pid  int
+	// database is the database server's first process; 0 = the database is in
+	// the server's own.
+	database int
 	key  string // API key; the floor has none
 	list string // path of the list of 20
 	path string // of the collection
@@ -62,35 +65,37 @@ func build(t *testing.T, pkg string) string {
 	return bin
 }
 
-func floor(t *testing.T, sync string) *contender {
-	cmd, line := start(t, build(t, "github.com/octomesh/octomesh/bench/floor"), "-dir", t.TempDir(), "-sync", sync, "-rows", fmt.Sprint(rows))
+func floor(t *testing.T, sync string, args ...string) *contender {
+	cmd, line := start(t, build(t, "github.com/octomesh/octomesh/bench/floor"), append([]string{"-dir", t.TempDir(), "-sync", sync, "-rows", fmt.Sprint(rows)}, args...)...)
 	addr := strings.TrimPrefix(line, "listening on http://")
 	return &contender{name: "floor", addr: addr, pid: cmd.Process.Pid, path: "/users", list: "/users?minAge=30&limit=20"}
 }
 
 // product seeds a server, and starts it again for the measurement: what seeding
 // left in memory is none of a subscriber's.
-func product(t *testing.T, sync string) *contender {
+func product(t *testing.T, sync string, args ...string) *contender {
 	t.Helper()
 	bin, dir := build(t, "github.com/octomesh/octomesh/services/octomesh/cmd/octomesh"), t.TempDir()
-	p, cmd := serve(t, bin, dir, sync)
+	p, cmd := serve(t, bin, dir, sync, args...)
 	p.seed(t)
 	if err := cmd.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}
 	_ = cmd.Wait()
-	p, _ = serve(t, bin, dir, sync)
+	p, _ = serve(t, bin, dir, sync, args...)
 	return p
 }
 
-func serve(t *testing.T, bin, dir, sync string) (*contender, *exec.Cmd) {
+func serve(t *testing.T, bin, dir, sync string, args ...string) (*contender, *exec.Cmd) {
 	t.Helper()
 	schemas, err := filepath.Abs("../schemas.json")
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd, line := start(t, bin, "serve", "--json", "--data-dir", dir, "--schemas", schemas,
-		"--port", "0", "--nats-port", "0", "--metrics-addr", "", "--sqlite-sync", sync, "--log-level", "warn")
+	cmd, line := start(t, bin, append([]string{
+		"serve", "--json", "--data-dir", dir, "--schemas", schemas,
+		"--port", "0", "--nats-port", "0", "--metrics-addr", "", "--sqlite-sync", sync, "--log-level", "warn",
+	}, args...)...)
 	var at struct {
 		HTTP string `json:"http"`
 	}

@@ -107,6 +107,9 @@ func (s *Server) Database(t testing.TB) string {
 // Address is where the server listens.
 func (s *Server) Address() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port)) }
 
+// PID is the server's first process, whose children work for it.
+func (s *Server) PID() int { return s.cmd.Process.Pid }
+
 // Start starts a server that was stopped or killed, on its old port and data,
 // and returns when it takes work.
 func (s *Server) Start(t testing.TB) {
