@@ -119,7 +119,7 @@ func TestKillLosesNothing(t *testing.T) {
 	watch := follow(t, s)
 	hits, wiped := 0, 0
 	for round := range rounds {
-		if hit(t, s, writers) {
+		if hit(t, writers, s.kill) {
 			hits++
 		}
 		if round%3 == 2 {
@@ -130,14 +130,7 @@ func TestKillLosesNothing(t *testing.T) {
 		}
 		s.start()
 	}
-	acknowledged := 0
-	for _, w := range writers {
-		for w.deposit(within(t, 30*time.Second)) != nil {
-			t.Fatalf("writer %d: the last deposit was refused after the restart", w.n)
-		}
-		acknowledged += w.deposits + len(w.entries) + 2*len(w.pairs) + int(w.step)
-		check(t, w)
-	}
+	acknowledged := audit(t, writers)
 	events := watch.complete(t, s)
 	figure(map[string]any{"rounds": rounds, "kills_in_flight": hits, "jetstream_wiped": wiped, "acknowledged": acknowledged, "events": events, "lost": 0, "doubled": 0})
 	if hits*100 < rounds*80 {
@@ -145,9 +138,9 @@ func TestKillLosesNothing(t *testing.T) {
 	}
 }
 
-// hit lets the writers work, kills the server after 20 to 400 ms and reports
-// whether a write was in flight.
-func hit(t *testing.T, s *server, writers []*writer) bool {
+// hit lets the writers work, kills what they write to after 20 to 400 ms and
+// reports whether a write was in flight.
+func hit(t *testing.T, writers []*writer, kill func()) bool {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
@@ -161,7 +154,7 @@ func hit(t *testing.T, s *server, writers []*writer) bool {
 	for _, w := range writers {
 		inflight = inflight || w.inflight.Load()
 	}
-	s.kill()
+	kill()
 	cancel()
 	wg.Wait()
 	close(errs)
@@ -171,6 +164,21 @@ func hit(t *testing.T, s *server, writers []*writer) bool {
 		}
 	}
 	return inflight
+}
+
+// audit ends every writer's last keyed write and holds the records against its
+// books. It returns how many writes were acknowledged.
+func audit(t *testing.T, writers []*writer) int {
+	t.Helper()
+	acknowledged := 0
+	for _, w := range writers {
+		if err := w.deposit(within(t, 30*time.Second)); err != nil {
+			t.Fatalf("writer %d: the last deposit was refused after the restart: %v", w.n, err)
+		}
+		acknowledged += w.deposits + len(w.entries) + 2*len(w.pairs) + int(w.step)
+		check(t, w)
+	}
+	return acknowledged
 }
 
 // check holds the records against a writer's books.
