@@ -35,6 +35,9 @@ type Harness struct {
 	// Reopen closes the database and opens it again; nil where that makes no
 	// sense.
 	Reopen func(t testing.TB, cat *schema.Catalog, conn driver.Conn) driver.Conn
+	// Beside opens the same database a second time, as another worker would; nil
+	// where one process alone may have it.
+	Beside func(t testing.TB, cat *schema.Catalog, conn driver.Conn) driver.Conn
 	// Tables is what the topics on tables need; nil for an engine without tables.
 	Tables *Tables
 	// Gaps are the topics that the database cannot do, with the reason. The list
@@ -124,6 +127,7 @@ var topics = []struct {
 	{"atomic", atomicity},
 	{"versions gapless", gapless},
 	{"one key, one write", oneKey},
+	{"order", order},
 	{"swap catalog", swapCatalog},
 	{"reopen", reopen},
 }

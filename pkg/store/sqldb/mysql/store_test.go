@@ -39,6 +39,9 @@ func harness() storetest.Harness {
 			}
 			return openAt(t, conn.(located).uri, cat)
 		},
+		Beside: func(t testing.TB, cat *schema.Catalog, conn driver.Conn) driver.Conn {
+			return openAt(t, conn.(located).uri, cat)
+		},
 		Tables: &storetest.Tables{
 			Dialect:  Dialect("mariadb", true),
 			Database: func(t testing.TB) string { return testserver.MariaDB(t) },
