@@ -174,6 +174,7 @@ var layers = map[string][]string{
 	"store":         {"fault", "strictjson", "schema", "query", "mesh"},
 	"identity":      {"fault", "mesh", "access", "bus"},
 	"event":         {"fault", "strictjson", "schema", "query", "mesh", "access", "bus", "telemetry", "identity"},
+	"stores":        {"fault", "strictjson", "schema", "query", "mesh", "store"},
 	"storetest":     {"fault", "strictjson", "schema", "query", "mesh", "store"},
 	"transporttest": {"fault", "strictjson", "schema", "query", "mesh", "event", "access", "bus", "store"},
 	"repotest":      {},
@@ -193,6 +194,7 @@ var libraries = map[string][]string{
 	"github.com/prometheus/client_golang": {"pkg/telemetry"},
 	"database/sql":                        {"bench/floor", "pkg/store/sqldb", "pkg/testserver"},
 	"github.com/go-sql-driver/mysql":      {"pkg/store/sqldb/mysql", "pkg/testserver"},
+	"go.mongodb.org/mongo-driver/":        {"pkg/stores/mongodb"},
 	"github.com/jackc/pgx/v5":             {"pkg/store/postgres", "pkg/store/hsqldb", "pkg/testserver"},
 }
 

@@ -2,13 +2,9 @@ module github.com/octomesh/octomesh/services/entity
 
 go 1.26.0
 
-require (
-	github.com/octomesh/octomesh/pkg v0.0.0
-)
+require github.com/octomesh/octomesh/pkg v0.0.0
 
-replace (
-	github.com/octomesh/octomesh/pkg => ../../pkg
-)
+replace github.com/octomesh/octomesh/pkg => ../../pkg
 
 require (
 	github.com/alecthomas/kong v1.17.0
@@ -50,7 +46,7 @@ require (
 	github.com/savsgio/gotils v0.0.0-20240704082632-aef3928b8a38 // indirect
 	github.com/valyala/bytebufferpool v1.0.0 // indirect
 	golang.org/x/crypto v0.58.0 // indirect
-	golang.org/x/net v0.60.0 // indirect
+	golang.org/x/net v0.61.0 // indirect
 	golang.org/x/sys v0.49.0 // indirect
 	golang.org/x/time v0.16.0 // indirect
 	google.golang.org/protobuf v1.36.12 // indirect

@@ -6,6 +6,7 @@ require (
 	github.com/octomesh/octomesh/clients/go v0.0.0
 	github.com/octomesh/octomesh/examples v0.0.0
 	github.com/octomesh/octomesh/pkg v0.0.0
+	github.com/octomesh/octomesh/pkg/stores v0.0.0
 	github.com/octomesh/octomesh/services/auth v0.0.0
 	github.com/octomesh/octomesh/services/entity v0.0.0
 	github.com/octomesh/octomesh/services/gateway-http v0.0.0
@@ -15,6 +16,7 @@ replace (
 	github.com/octomesh/octomesh/clients/go => ../../clients/go
 	github.com/octomesh/octomesh/examples => ../../examples
 	github.com/octomesh/octomesh/pkg => ../../pkg
+	github.com/octomesh/octomesh/pkg/stores => ../../pkg/stores
 	github.com/octomesh/octomesh/services/auth => ../auth
 	github.com/octomesh/octomesh/services/entity => ../entity
 	github.com/octomesh/octomesh/services/gateway-http => ../gateway-http
@@ -45,6 +47,9 @@ require (
 	github.com/dustin/go-humanize v1.1.0 // indirect
 	github.com/go-sql-driver/mysql v1.10.1 // indirect
 	github.com/google/go-tpm v0.9.8 // indirect
+	github.com/jackc/pgpassfile v1.0.0 // indirect
+	github.com/jackc/pgservicefile v0.0.0-20240606120523-5a60cdf6a761 // indirect
+	github.com/jackc/pgx/v5 v5.12.0 // indirect
 	github.com/klauspost/compress v1.20.3 // indirect
 	github.com/mattn/go-isatty v0.0.24 // indirect
 	github.com/minio/highwayhash v1.0.4 // indirect
@@ -59,9 +64,16 @@ require (
 	github.com/remyoudompheng/bigfft v0.0.0-20230129092748-24d4a6f8daec // indirect
 	github.com/savsgio/gotils v0.0.0-20240704082632-aef3928b8a38 // indirect
 	github.com/valyala/bytebufferpool v1.0.0 // indirect
+	github.com/xdg-go/pbkdf2 v1.0.0 // indirect
+	github.com/xdg-go/scram v1.2.0 // indirect
+	github.com/xdg-go/stringprep v1.0.4 // indirect
+	github.com/youmark/pkcs8 v0.0.0-20240726163527-a2c0da244d78 // indirect
+	go.mongodb.org/mongo-driver/v2 v2.9.3 // indirect
 	golang.org/x/crypto v0.58.0 // indirect
-	golang.org/x/net v0.60.0 // indirect
+	golang.org/x/net v0.61.0 // indirect
+	golang.org/x/sync v0.24.0 // indirect
 	golang.org/x/sys v0.49.0 // indirect
+	golang.org/x/text v0.43.0 // indirect
 	golang.org/x/time v0.16.0 // indirect
 	google.golang.org/protobuf v1.36.12 // indirect
 	modernc.org/libc v1.79.0 // indirect

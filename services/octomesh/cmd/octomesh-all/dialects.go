@@ -1,7 +1,19 @@
 package main
 
-import "github.com/octomesh/octomesh/services/entity/projects"
+import (
+	"context"
 
-// further are the dialects that this program has and octomesh has not: one line
-// each, with a function beside it that opens a project's database.
-var further []projects.Dialect
+	"github.com/octomesh/octomesh/pkg/schema"
+	"github.com/octomesh/octomesh/pkg/store/driver"
+	"github.com/octomesh/octomesh/pkg/stores/mongodb"
+	"github.com/octomesh/octomesh/services/entity/projects"
+)
+
+// further are the dialects that this program has and octomesh has not.
+var further = []projects.Dialect{
+	{Name: "mongodb", Evidence: mongodb.Evidence, Open: openMongoDB},
+}
+
+func openMongoDB(ctx context.Context, _ *projects.Options, d *projects.Definition, cat *schema.Catalog) (driver.Conn, error) {
+	return mongodb.Open(ctx, d.URI, cat, mongodb.Options{Strategy: driver.Strategy(d.Strategy)})
+}

@@ -1,0 +1,63 @@
+package mongodb_test
+
+import (
+	"fmt"
+	"sync/atomic"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/octomesh/octomesh/pkg/schema"
+	"github.com/octomesh/octomesh/pkg/store/driver"
+	"github.com/octomesh/octomesh/pkg/stores/mongodb"
+	"github.com/octomesh/octomesh/pkg/stores/mongodb/mongotest"
+	"github.com/octomesh/octomesh/pkg/storetest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestStore(t *testing.T) {
+	t.Parallel()
+	storetest.Run(t, harness(t, mongotest.Options{}))
+}
+
+func TestProperty(t *testing.T) {
+	t.Parallel()
+	storetest.Property(t, harness(t, mongotest.Options{}), storetest.Cases())
+}
+
+func TestSeededBugs(t *testing.T) {
+	t.Parallel()
+	storetest.SeededBugs(t, harness(t, mongotest.Options{}), storetest.Cases())
+}
+
+var databases atomic.Int64
+
+// harness opens databases of their own on one peer.
+func harness(t testing.TB, o mongotest.Options) storetest.Harness {
+	server := mongotest.Start(t, o)
+	open := func(t testing.TB, cat *schema.Catalog, uri string) driver.Conn {
+		conn, err := mongodb.Open(t.Context(), uri, cat, mongodb.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return located{conn, uri}
+	}
+	return storetest.Harness{
+		Open: func(t testing.TB, cat *schema.Catalog) driver.Conn {
+			return open(t, cat, server.URI(fmt.Sprintf("d%d", databases.Add(1))))
+		},
+		Reopen: func(t testing.TB, cat *schema.Catalog, conn driver.Conn) driver.Conn {
+			if err := conn.Close(); err != nil {
+				t.Fatal(err)
+			}
+			return open(t, cat, conn.(located).uri)
+		},
+	}
+}
+
+// located is a database that knows its address.
+type located struct {
+	driver.Conn
+	uri string
+}
