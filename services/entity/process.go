@@ -13,13 +13,11 @@ import (
 type Process struct {
 	Config
 	process.Settings
-	Data        string `name:"data-dir" help:"Folder of SQLite files." env:"OCTOMESH_DATA_DIR" default:"./data"`
-	NATS        string `name:"nats-url" help:"NATS servers, separated by commas." env:"OCTOMESH_NATS_URL" default:"nats://127.0.0.1:4222"`
-	Seed        string `name:"nats-seed" help:"nkey seed of the role entity." env:"OCTOMESH_NATS_SEED" secret:""`
-	RelaySeed   string `name:"nats-relay-seed" help:"nkey seed of the role relay." env:"OCTOMESH_NATS_RELAY_SEED" secret:""`
-	MetricsAddr string `name:"metrics-addr" help:"Where /metrics, /livez and /readyz are served; off for none." env:"OCTOMESH_METRICS_ADDR" default:"127.0.0.1:9464"`
-	Copies      int    `name:"replicas" help:"Copies of the shared buckets and of the stream of events: 3 on three NATS nodes or more." env:"OCTOMESH_REPLICAS" default:"1"`
-	LogLevel    string `name:"log-level" help:"debug, info, warn or error." env:"OCTOMESH_LOG_LEVEL" enum:"debug,info,warn,error" default:"info"`
+	Data      string `name:"data-dir" help:"Folder of SQLite files." env:"OCTOMESH_DATA_DIR" default:"./data"`
+	NATS      string `name:"nats-url" help:"NATS servers, separated by commas." env:"OCTOMESH_NATS_URL" default:"nats://127.0.0.1:4222"`
+	Seed      string `name:"nats-seed" help:"nkey seed of the role entity." env:"OCTOMESH_NATS_SEED" secret:""`
+	RelaySeed string `name:"nats-relay-seed" help:"nkey seed of the role relay." env:"OCTOMESH_NATS_RELAY_SEED" secret:""`
+	Copies    int    `name:"replicas" help:"Copies of the shared buckets and of the stream of events: 3 on three NATS nodes or more." env:"OCTOMESH_REPLICAS" default:"1"`
 }
 
 // Service returns the worker that the settings describe.
