@@ -78,10 +78,7 @@ func (s *session) prepare(ctx context.Context, sql string) (sqldriver.Stmt, erro
 		return st.stmt, nil
 	}
 	if len(s.stmts) >= maxStatements {
-		old := s.ring.prev
-		old.prev.next, old.next.prev = old.next, old.prev
-		delete(s.stmts, old.sql)
-		_ = old.stmt.Close()
+		s.forget(s.ring.prev.sql)
 	}
 	stmt, err := s.conn.(sqldriver.ConnPrepareContext).PrepareContext(ctx, sql)
 	if err != nil {
@@ -91,6 +88,15 @@ func (s *session) prepare(ctx context.Context, sql string) (sqldriver.Stmt, erro
 	s.stmts[sql] = st
 	s.front(st)
 	return stmt, nil
+}
+
+// forget closes a prepared statement.
+func (s *session) forget(sql string) {
+	if st := s.stmts[sql]; st != nil && !s.broken {
+		st.prev.next, st.next.prev = st.next, st.prev
+		delete(s.stmts, sql)
+		_ = st.stmt.Close()
+	}
 }
 
 func (s *session) front(st *statement) {
@@ -157,7 +163,11 @@ func (s *session) exec(ctx context.Context, sql string, e *schema.Entity) (sqldr
 	result, err := stmt.(sqldriver.StmtExecContext).ExecContext(ctx, s.named)
 	clear(s.named)
 	if err != nil {
-		return nil, s.fail(err, e)
+		err = s.fail(err, e)
+		if code := fault.CodeOf(err); code != fault.Conflict && code != fault.Overloaded {
+			s.forget(sql) // its server side may keep the error, as of a parameter that was too long
+		}
+		return nil, err
 	}
 	return result, nil
 }
