@@ -124,8 +124,8 @@ func (g Engine) columns(p *Plan, w, h *Table) {
 		case x.Collation != "" && c.Type != 0 && c.Type.Kind() == schema.KindText:
 			p.Warnings = append(p.Warnings, Misfit{
 				Table: w.Name, Column: c.Name, Found: x.Collation, Wanted: g.Dialect.Tables.Collation,
-				Reason: "the column's collation is " + x.Collation + ": texts compare and sort by it, not by code point",
-				Do:     "give the column a binary collation if the difference matters",
+				Reason: "the column's collation is " + x.Collation + ": its unique values and its indexes follow that, not the code points",
+				Do:     "give the column the collation " + g.Dialect.Tables.Collation + " if the difference matters",
 			})
 		}
 	}
