@@ -37,6 +37,7 @@ type Project struct {
 	Dialect  string
 	Store    *store.Store
 
+	gate   *gate
 	relay  *relay.Relay
 	cancel context.CancelFunc
 	done   sync.WaitGroup
@@ -54,6 +55,7 @@ const (
 	relayFinish  = time.Second            // to publish what is left at a stop
 	catalogWait  = 200 * time.Millisecond // for a catalog that a caller knows already
 	seenVersions = 32
+	callsFinish  = 10 * time.Second // for calls under way when the project is withdrawn
 )
 
 // start opens the database and starts the relay. Errors: those of the dialect,
@@ -71,7 +73,7 @@ func start(ctx context.Context, o *Options, d *Definition) (*Project, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Project{ID: d.ID, Slug: d.Slug, Dialect: d.Dialect, version: cat.Version, changed: make(chan struct{})}
+	p := &Project{ID: d.ID, Slug: d.Slug, Dialect: d.Dialect, gate: newGate(), version: cat.Version, changed: make(chan struct{})}
 	exclusive := conn.Capabilities().Exclusive
 	ro := relay.Options{Project: d.Slug, Log: conn, Conn: o.Relay, Logger: o.Log, Metrics: o.Metrics, Replicas: o.Replicas}
 	if !exclusive {
@@ -157,9 +159,10 @@ func (p *Project) warn(ctx context.Context, o *Options, cat *schema.Catalog) {
 	}
 }
 
-// stop lets the relay publish what is left, for a moment, and closes the
-// database. No call may be under way.
+// stop waits for the calls under way, lets the relay publish what is left, for a
+// moment, and closes the database.
 func (p *Project) stop() error {
+	p.gate.close(callsFinish)
 	late := time.Now().Add(relayFinish)
 	look := time.NewTicker(5 * time.Millisecond)
 	defer look.Stop()

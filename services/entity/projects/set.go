@@ -62,9 +62,12 @@ type Set struct {
 	cancel context.CancelFunc
 	done   sync.WaitGroup
 
+	asking sync.Mutex // one Sync at a time, so that a later answer counts
+
 	mu       sync.Mutex
 	keepers  map[string]*keeper // by id
-	catalogs map[string]shown   // of the whole mesh, by slug
+	leaving  map[*keeper]struct{}
+	catalogs map[string]shown // of the whole mesh, by slug
 	closed   bool
 }
 
@@ -76,7 +79,7 @@ type shown struct {
 
 // New returns an empty Set; Close it.
 func New(o Options) *Set {
-	s := &Set{o: o, keepers: map[string]*keeper{}, catalogs: map[string]shown{}}
+	s := &Set{o: o, keepers: map[string]*keeper{}, leaving: map[*keeper]struct{}{}, catalogs: map[string]shown{}}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s
 }
@@ -90,26 +93,30 @@ const (
 
 // keeper keeps one project served until it is withdrawn.
 type keeper struct {
-	set  *Set
-	want chan *Definition // the newest; nil = withdraw
-	once sync.Once
-	try  chan struct{} // closed after the first attempt to open
-	told string        // the last reason why a catalog was not taken
+	set   *Set
+	slug  string     // under the Set's lock: of the newest definition
+	want  chan order // the newest
+	once  sync.Once
+	try   chan struct{} // closed after the first attempt to open
+	ended chan struct{} // closed when the project is no longer served here
+	told  string        // the last reason why a catalog was not taken
+}
+
+// order is what a keeper shall do next.
+type order struct {
+	definition *Definition // nil = withdraw
+	// after are the ends of others that had the slug: subjects and the host know
+	// a project by its slug alone, so they go before this one comes.
+	after []<-chan struct{}
 }
 
 // Sync asks for the definitions and serves them all, once. It returns when each
 // has been tried; those that could not be opened are tried again meanwhile.
 // Errors: those of Ask.
 func (s *Set) Sync(ctx context.Context) error {
-	defs, err := s.o.Ask(ctx)
+	tries, err := s.sync(ctx)
 	if err != nil {
 		return err
-	}
-	var tries []chan struct{}
-	for i := range defs {
-		if k := s.serve(&defs[i]); k != nil {
-			tries = append(tries, k.try)
-		}
 	}
 	for _, try := range tries {
 		select {
@@ -121,33 +128,78 @@ func (s *Set) Sync(ctx context.Context) error {
 	return nil
 }
 
-// serve hands a definition to the project's keeper.
+func (s *Set) sync(ctx context.Context) (tries []chan struct{}, err error) {
+	s.asking.Lock()
+	defer s.asking.Unlock()
+	defs, err := s.o.Ask(ctx)
+	if err != nil {
+		return nil, err
+	}
+	owners := map[string]string{}
+	for i := range defs {
+		d := &defs[i]
+		if owner, taken := owners[d.Slug]; taken {
+			s.o.Log.Error("two projects have one name; the first of them is served", telemetry.KeyProject, d.Slug, "first", owner, "other", d.ID)
+			continue
+		}
+		owners[d.Slug] = d.ID
+		if k := s.serve(d); k != nil {
+			tries = append(tries, k.try)
+		}
+	}
+	return tries, nil
+}
+
+// serve hands a definition to the project's keeper. Another project that has the
+// slug was deleted, even if its end has not been told here.
 func (s *Set) serve(d *Definition) *keeper {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		return nil
 	}
+	for id, other := range s.keepers {
+		if id != d.ID && other.slug == d.Slug {
+			s.retire(id)
+		}
+	}
+	o := order{definition: d}
+	for other := range s.leaving {
+		if other.slug == d.Slug {
+			o.after = append(o.after, other.ended)
+		}
+	}
 	if cat, err := schema.Parse(d.Schemas); err == nil {
 		s.catalogs[d.Slug] = shown{d.ID, cat}
 	}
 	k := s.keepers[d.ID]
 	if k == nil {
-		k = &keeper{set: s, want: make(chan *Definition, 1), try: make(chan struct{})}
+		k = &keeper{set: s, want: make(chan order, 1), try: make(chan struct{}), ended: make(chan struct{})}
 		s.keepers[d.ID] = k
 		s.done.Go(k.run)
 	}
-	k.tell(d)
+	k.slug = d.Slug
+	k.tell(o)
 	return k
 }
 
+// retire has a project withdrawn. The Set's lock is held.
+func (s *Set) retire(id string) {
+	if k := s.keepers[id]; k != nil {
+		delete(s.keepers, id)
+		s.leaving[k] = struct{}{}
+		k.tell(order{})
+	}
+}
+
 // tell replaces what the keeper shall do next. The Set's lock is held.
-func (k *keeper) tell(d *Definition) {
+func (k *keeper) tell(o order) {
 	select {
-	case <-k.want:
+	case old := <-k.want:
+		o.after = append(o.after, old.after...)
 	default:
 	}
-	k.want <- d
+	k.want <- o
 }
 
 // Changed takes a catalog that was published. A project that is new here is
@@ -165,10 +217,7 @@ func (s *Set) Changed(value []byte) {
 		if had && old.id == c.ID {
 			delete(s.catalogs, c.Slug)
 		}
-		if k != nil {
-			delete(s.keepers, c.ID)
-			k.tell(nil)
-		}
+		s.retire(c.ID)
 	}
 	same := had && old.id == c.ID && old.catalog.Version == c.Version
 	s.mu.Unlock()
@@ -220,8 +269,14 @@ func (k *keeper) run() {
 	s := k.set
 	var d *Definition
 	var p *Project
-	defer k.tried()
-	defer func() { k.close(p) }()
+	defer func() {
+		k.close(p)
+		k.tried()
+		s.mu.Lock()
+		delete(s.leaving, k)
+		s.mu.Unlock()
+		close(k.ended)
+	}()
 	for {
 		var again <-chan time.Time
 		if d != nil && p == nil {
@@ -233,9 +288,16 @@ func (k *keeper) run() {
 			k.tried()
 		}
 		select {
-		case d = <-k.want:
-			if d == nil {
+		case o := <-k.want:
+			if d = o.definition; d == nil {
 				return
+			}
+			for _, end := range o.after {
+				select {
+				case <-end:
+				case <-s.ctx.Done():
+					return
+				}
 			}
 			if p != nil && (p.Slug != d.Slug || p.Dialect != d.Dialect) {
 				k.close(p)
@@ -279,7 +341,7 @@ func (k *keeper) reopen(into **Project, d *Definition) <-chan time.Time {
 }
 
 func (k *keeper) announce(p *Project) error {
-	return k.set.o.Host.Serve(bus.Project{Slug: p.Slug, ID: p.ID, CatalogVersion: p.Version(), Dialect: p.Dialect}, k.set.o.Caller(p))
+	return k.set.o.Host.Serve(bus.Project{Slug: p.Slug, ID: p.ID, CatalogVersion: p.Version(), Dialect: p.Dialect}, p.gate.through(k.set.o.Caller(p)))
 }
 
 // fits puts the definition's catalog in force, if it is another one.
