@@ -40,6 +40,8 @@ type Harness struct {
 	Beside func(t testing.TB, cat *schema.Catalog, conn driver.Conn) driver.Conn
 	// Tables is what the topics on tables need; nil for an engine without tables.
 	Tables *Tables
+	// LongText is how long a text the database keeps, in bytes; 0 = any.
+	LongText int
 	// Gaps are the topics that the database cannot do, with the reason. The list
 	// is to shrink.
 	Gaps map[string]string

@@ -97,9 +97,14 @@ func bigNumbers(d *db) {
 }
 
 func texts(d *db) {
+	long := 100_000
+	if n := d.h.LongText; n > 0 {
+		long = n / 2 // the change log holds all of the record
+		d.fails(fault.ValidationError, "create Kind", `{"data":{"s":"`+strings.Repeat("x", n+1)+`"}}`)
+	}
 	for id, text := range map[string]string{
 		"empty": ``, "space": ` `, "emoji": `😀👩‍👩‍👧`, "nfc": "\u00e9", "nfd": "e\u0301", "quote": `\"'\\`, "lines": `a\nb\tc\r`, "control": `\u0001\u001f`,
-		"sql": `'); DROP TABLE authors; --`, "percent": `100%_`, "html": `<b>&amp;</b>`, "long": strings.Repeat("x", 100_000), "sep": "\u2028",
+		"sql": `'); DROP TABLE authors; --`, "percent": `100%_`, "html": `<b>&amp;</b>`, "long": strings.Repeat("x", long), "sep": "\u2028",
 	} {
 		d.want("create Kind", `{"data":{"id":"`+id+`","s":"`+text+`"},"select":"s"}`, `{"id":"`+id+`","_version":1,"s":"`+text+`"}`)
 		d.want("findById Kind", `{"id":"`+id+`","select":"s"}`, `{"id":"`+id+`","_version":1,"s":"`+text+`"}`)

@@ -9,7 +9,9 @@ import (
 	"os"
 	"os/exec"
 	"strings"
-	"sync/atomic"
+	"sync"
+
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 const (
@@ -19,7 +21,11 @@ const (
 	hsqldbDatabases = 64
 )
 
-var hsqldbUsed atomic.Int64
+var hsqldbUsed struct {
+	sync.Mutex
+	opened int
+	free   []int // given back
+}
 
 var hsqldb = engine{
 	name: "HSQLDB", env: "OCTOMESH_TEST_HSQLDB_URL", how: "apt-get install libhsqldb-java default-jre-headless",
@@ -60,16 +66,45 @@ var hsqldb = engine{
 	create: createHSQLDB,
 }
 
-// createHSQLDB gives each test another of the server's databases. One that a
-// URL in the environment names is used as it is.
-func createHSQLDB(_ context.Context, admin, _ string) (string, func(context.Context) error, error) {
+// createHSQLDB gives each test a database of the server that no other test uses
+// at the time. One that a URL in the environment names is used as it is.
+func createHSQLDB(ctx context.Context, admin, _ string) (string, func(context.Context) error, error) {
 	nothing := func(context.Context) error { return nil }
 	if !strings.HasSuffix(admin, "/") {
 		return admin, nothing, nil
 	}
-	n := hsqldbUsed.Add(1) - 1
+	hsqldbUsed.Lock()
+	defer hsqldbUsed.Unlock()
+	n := hsqldbUsed.opened
+	if free := hsqldbUsed.free; len(free) > 0 {
+		n = free[len(free)-1]
+		hsqldbUsed.free = free[:len(free)-1]
+		if err := emptyHSQLDB(ctx, fmt.Sprintf("%st%d", admin, n)); err != nil {
+			return "", nil, err
+		}
+	} else {
+		hsqldbUsed.opened++
+	}
 	if n >= hsqldbDatabases {
 		return "", nil, errors.New("all databases of the server are used up: raise hsqldbDatabases")
 	}
-	return fmt.Sprintf("%st%d", admin, n), nothing, nil
+	back := func(context.Context) error {
+		hsqldbUsed.Lock()
+		defer hsqldbUsed.Unlock()
+		hsqldbUsed.free = append(hsqldbUsed.free, n)
+		return nil
+	}
+	return fmt.Sprintf("%st%d", admin, n), back, nil
+}
+
+// emptyHSQLDB removes what a former test has left in a database. The server lets
+// PostgreSQL's clients in.
+func emptyHSQLDB(ctx context.Context, uri string) error {
+	conn, err := pgconn.Connect(ctx, strings.Replace(uri, "hsqldb:", "postgres:", 1)+"?sslmode=disable")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close(ctx) }()
+	_, err = conn.ExecParams(ctx, "DROP SCHEMA PUBLIC CASCADE", nil, nil, nil, nil).Close()
+	return err
 }

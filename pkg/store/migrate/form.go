@@ -62,6 +62,9 @@ type former struct {
 func (f *former) keys(x Index) []Key {
 	keys := make([]Key, 0, len(x.Keys)+1)
 	for _, k := range x.Keys {
+		if f.d.Tables.Undirected {
+			k.Desc = false
+		}
 		switch {
 		case !f.long[k.Column]:
 		case x.Unique:

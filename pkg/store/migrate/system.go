@@ -17,7 +17,7 @@ func System(d *sqlgen.Dialect) []Table {
 		{
 			Name: sqlgen.ChangesTable, PrimaryKey: []string{"seq"},
 			Columns: []Column{
-				{Name: "seq", Declared: d.Types.Int, NotNull: true, Identity: true},
+				{Name: "seq", Declared: d.Types.Int, NotNull: true, Identity: !d.Counter},
 				num("tx"), key("entity", true), key("rec_id", true), key("verb", true), num("version"),
 				text("after", false), text("old", false), text("changed", false),
 				key("principal", true), key("request_id", true), key("transport", true),

@@ -26,6 +26,20 @@ type Engine struct {
 	// see one state. Each is a list of statements. Commit and Rollback end both.
 	Begin, Snapshot  []string
 	Commit, Rollback string
+	// Units and Snapshots, if set, begin them through the driver instead, for
+	// databases that have no statement for it.
+	Units, Snapshots *sqldriver.TxOptions
+	// Ping is a query that always works; empty = SELECT 1.
+	Ping string
+	// Touch tells that no read can lock rows: what must stay as it is to the end of
+	// a transaction is locked by an UPDATE that changes nothing. Dialect.ForUpdate
+	// and Share are then empty.
+	Touch bool
+	// LockRows tells that there are no named locks: rows of a table serve instead
+	// of Lock and Unlock (locks.go).
+	LockRows bool
+	// MaxIDs is how many ids one statement takes; 0 = 1024.
+	MaxIDs int
 	// Share is put behind the read of single rows in a transaction, so that they
 	// stay as they are until its end.
 	Share string

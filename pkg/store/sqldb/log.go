@@ -43,20 +43,29 @@ const (
 func (s *session) batch(ctx context.Context, after int64, limit int) (changes []*mesh.Change, missing []int64, err error) {
 	s.begin()
 	s.bind(after)
-	s.bind(int64(limit))
+	if s.db.log.After.Params > 1 {
+		s.bind(int64(limit))
+	}
 	next := after + 1
 	err = s.query(ctx, s.db.log.After.SQL, nil, nil, func(r *row) error {
 		seq := r.int(0)
 		if len(changes) == 0 && seq > next {
 			next = max(next, min(seq, s.db.trimmed.Load()+1))
 		}
-		for ; next < seq && len(missing) < maxFill; next++ {
+		counted := s.db.engine.Migrate.Dialect.Counter // a counter leaves no holes
+		for ; next < seq && len(missing) < maxFill && !counted; next++ {
 			missing = append(missing, next)
 		}
 		next = seq + 1
 		changes = append(changes, r.change())
+		if len(changes) == limit {
+			return errStop
+		}
 		return nil
 	})
+	if errors.Is(err, errStop) {
+		err = nil
+	}
 	return changes, missing, err
 }
 

@@ -34,6 +34,7 @@ type DB struct {
 	gen      *sqlgen.Generator
 	log      *sqlgen.Log
 	trims    trimming
+	locks    lockTexts
 	told     func(writes int) // Options.Committed
 
 	catalog atomic.Pointer[schema.Catalog]
@@ -79,6 +80,7 @@ func Open(ctx context.Context, engine *Engine, cat *schema.Catalog, o Options) (
 	d := engine.Migrate.Dialect
 	db := &DB{engine: engine, strategy: o.Strategy, told: o.Committed, closing: make(chan struct{})}
 	db.gen, db.log, db.trims = sqlgen.New(d, plansKept), sqlgen.NewLog(d), newTrimming(d)
+	db.locks = newLockTexts(d)
 	db.writers.init(db, o.Writers)
 	db.short.init(db, o.Readers)
 	db.long.init(db, max(2, o.Readers/2))
@@ -100,7 +102,7 @@ func (db *DB) Epoch() string { return *db.epoch.Load() }
 
 // Ping implements driver.Conn.
 func (db *DB) Ping(ctx context.Context) error {
-	return db.with(ctx, &db.short, func(s *session) error { return s.simple(ctx, "SELECT 1") })
+	return db.with(ctx, &db.short, func(s *session) error { return s.ping(ctx) })
 }
 
 // Close waits for the writes and reads that have begun, refuses new ones and
@@ -197,7 +199,7 @@ func (db *DB) Snapshot(ctx context.Context, fn func(driver.Reader) error) error 
 		if s, err = db.short.get(ctx); err != nil {
 			return err
 		}
-		if err = s.start(db.engine.Snapshot); err == nil {
+		if err = s.start(db.engine.Snapshot, db.engine.Snapshots); err == nil {
 			break
 		}
 		broken := s.broken
@@ -207,7 +209,7 @@ func (db *DB) Snapshot(ctx context.Context, fn func(driver.Reader) error) error 
 		}
 	}
 	defer func() {
-		if !s.broken && s.simple(uncancelled, db.engine.Rollback) != nil {
+		if !s.broken && s.end(false) != nil {
 			s.broken = true
 		}
 		db.short.put(s)

@@ -16,13 +16,18 @@ import (
 )
 
 // maxIDs is how many ids one statement takes.
-const maxIDs = 1024
+func (db *DB) maxIDs() int {
+	if n := db.engine.MaxIDs; n > 0 {
+		return n
+	}
+	return 1024
+}
 
 // read runs a plan whose values are gathered.
 func (s *session) read(ctx context.Context, p *sqlgen.Plan, e *schema.Entity, each func(driver.Row) error) error {
 	s.bindAll()
 	sql := p.SQL
-	if s.share && p.Point && !p.Residual {
+	if s.share && p.Point && !p.Residual && s.db.engine.Share != "" {
 		sql += s.db.engine.Share
 	}
 	if p.Point {
@@ -38,11 +43,24 @@ func (s *session) again(ctx context.Context, p *sqlgen.Plan, e *schema.Entity) r
 
 // Select implements driver.Reader.
 func (s *session) Select(ctx context.Context, q *query.Select, each func(driver.Row) error) error {
+	if s.share && s.db.engine.Touch && sqlgen.Pinned(q.Where) {
+		if err := s.touch(q.Entity, q.Where); err != nil {
+			return err
+		}
+	}
 	p := s.db.gen.Select(q, &s.args)
 	if p.Residual {
 		return residual.Select(q, s.again(ctx, p, q.Entity), each)
 	}
 	return s.read(ctx, p, q.Entity, each)
+}
+
+// touch locks the rows whose ids a condition names.
+func (s *session) touch(e *schema.Entity, where query.Expr) error {
+	p := s.db.gen.Touch(e, where, &s.args)
+	s.bindAll()
+	_, err := s.exec(uncancelled, p.SQL, e)
+	return err
 }
 
 // Count implements driver.Reader.
@@ -70,11 +88,12 @@ func (s *session) Aggregate(ctx context.Context, q *query.Aggregate, each func(d
 
 // Links implements driver.Reader.
 func (s *session) Links(ctx context.Context, r *schema.Relation, ids []string, reverse bool, each func(owner, target string) error) error {
-	if len(ids) <= maxIDs {
+	most := s.db.maxIDs()
+	if len(ids) <= most {
 		return s.links(ctx, r, ids, reverse, each)
 	}
 	var all [][2]string
-	for chunk := range slices.Chunk(ids, maxIDs) {
+	for chunk := range slices.Chunk(ids, most) {
 		err := s.links(ctx, r, chunk, reverse, func(owner, target string) error {
 			all = append(all, [2]string{owner, target})
 			return nil

@@ -20,6 +20,7 @@ const maxStatements = 128
 type session struct {
 	db    *DB
 	conn  sqldriver.Conn
+	tx    sqldriver.Tx // that Engine.Units or Snapshots began
 	stmts map[string]*statement
 	ring  statement // next: most recently used
 	args  sqlgen.Args
@@ -189,6 +190,16 @@ func (s *session) simple(ctx context.Context, sql string) error {
 	s.begin()
 	_, err := s.exec(ctx, sql, nil)
 	return err
+}
+
+// ping asks the database whether it is there.
+func (s *session) ping(ctx context.Context) error {
+	sql := s.db.engine.Ping
+	if sql == "" {
+		return s.simple(ctx, "SELECT 1")
+	}
+	s.begin()
+	return s.query(ctx, sql, nil, nil, nil)
 }
 
 // ready makes the connection free for another statement.

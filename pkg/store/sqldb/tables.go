@@ -54,9 +54,12 @@ func (db *DB) prepare(ctx context.Context, cat *schema.Catalog) error {
 // locked runs do on a connection that holds the lock of schema changes.
 func (db *DB) locked(ctx context.Context, do func(*session) error) error {
 	return db.with(ctx, &db.writers, func(s *session) error {
+		if db.engine.LockRows {
+			return s.leased(ctx, do)
+		}
 		if err := s.lock(ctx, schemaLock, schemaWait); err != nil {
 			if errors.Is(err, errAgain) {
-				return fault.Wrap(err, fault.Overloaded, "another worker has been changing the tables for long; try again").After(10 * time.Second)
+				return errMigrating(err)
 			}
 			return err
 		}
@@ -66,6 +69,10 @@ func (db *DB) locked(ctx context.Context, do func(*session) error) error {
 		}
 		return err
 	})
+}
+
+func errMigrating(err error) error {
+	return fault.Wrap(err, fault.Overloaded, "another worker has been changing the tables for long; try again").After(10 * time.Second)
 }
 
 // lockName is the name of a lock on the whole server: short, and the project's

@@ -2,6 +2,7 @@ package sqldb
 
 import (
 	"context"
+	sqldriver "database/sql/driver"
 	"time"
 
 	"github.com/octomesh/octomesh/pkg/fault"
@@ -21,6 +22,8 @@ type tx struct {
 	looked bool  // the unit has read, so another's commit may change its mind
 	locks  []string
 	buf    []byte
+	drawn  int64 // the last number taken from the counter, see draw
+	behind bool  // the counter's row does not know it yet
 }
 
 var (
@@ -41,6 +44,9 @@ func (t *tx) Lock(name string) error {
 	if err := t.check(); err != nil {
 		return err
 	}
+	if t.db.engine.LockRows {
+		return t.lockRow(name)
+	}
 	if err := t.session.lock(uncancelled, name, lockWait); err != nil {
 		return err
 	}
@@ -54,6 +60,14 @@ func (t *tx) Load(e *schema.Entity, id string) (schema.Row, error) {
 		return nil, err
 	}
 	t.looked = true
+	if t.db.engine.Touch {
+		p := t.db.gen.Touch(e, nil, &t.args)
+		t.begin()
+		t.bind(id)
+		if _, err := t.exec(uncancelled, p.SQL, e); err != nil {
+			return nil, err
+		}
+	}
 	p := t.db.gen.Load(e, &t.args)
 	t.begin()
 	t.bind(id)
@@ -132,8 +146,10 @@ func (t *tx) Link(r *schema.Relation, owner string, targets []string) error {
 	for _, target := range targets {
 		p := t.db.gen.Link(r, &t.args)
 		t.begin()
-		t.bind(owner)
-		t.bind(target)
+		for n := 0; n < p.Params; n += 2 {
+			t.bind(owner)
+			t.bind(target)
+		}
 		if _, err := t.exec(uncancelled, p.SQL, nil); err != nil {
 			return err
 		}
@@ -147,7 +163,7 @@ func (t *tx) Unlink(r *schema.Relation, owner string, targets []string) error {
 		return err
 	}
 	for len(targets) > 0 {
-		n := min(len(targets), maxIDs)
+		n := min(len(targets), t.db.maxIDs())
 		p := t.db.gen.Unlink(r, n, &t.args)
 		t.begin()
 		t.bind(owner)
@@ -171,8 +187,18 @@ func (t *tx) Append(c *mesh.Change) error {
 	if seqOf == 0 {
 		seqOf = t.first // 0: the change's own, see row.change
 	}
+	var number sqldriver.Value // null: the database draws it
+	if t.db.engine.Migrate.Dialect.Counter {
+		if err := t.draw(); err != nil {
+			return err
+		}
+		number = t.drawn
+		if seqOf == 0 {
+			seqOf = t.drawn
+		}
+	}
 	t.begin()
-	t.bind(nil)
+	t.bind(number)
 	t.bind(seqOf)
 	for _, text := range []string{c.Entity, c.ID, c.Verb} {
 		t.bind(text)
@@ -203,9 +229,11 @@ func (t *tx) Append(c *mesh.Change) error {
 	if err != nil {
 		return t.db.numberTaken(err)
 	}
-	seq, err := result.LastInsertId()
-	if err != nil {
-		return t.fail(err, nil)
+	seq := t.drawn
+	if number == nil {
+		if seq, err = result.LastInsertId(); err != nil {
+			return t.fail(err, nil)
+		}
 	}
 	if t.first == 0 {
 		t.first = seq

@@ -2,6 +2,7 @@ package sqldb
 
 import (
 	"context"
+	sqldriver "database/sql/driver"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -93,7 +94,7 @@ func rest(ctx context.Context, n int) error {
 func (db *DB) run(t *tx, u driver.Unit) error {
 	s := t.session
 	s.lost, s.share = false, true
-	err := s.start(db.engine.Begin)
+	err := s.start(db.engine.Begin, db.engine.Units)
 	if err == nil {
 		t.open = true
 		err = t.do(u)
@@ -106,12 +107,15 @@ func (db *DB) run(t *tx, u driver.Unit) error {
 		err = s.ready()
 	}
 	if err == nil {
-		if err = s.simple(uncancelled, db.engine.Commit); errors.Is(err, errBroken) {
+		err = t.count()
+	}
+	if err == nil {
+		if err = s.end(true); errors.Is(err, errBroken) {
 			err = fault.Wrap(errors.Join(errUnknown, err), fault.Timeout, "the connection to the database broke during the commit: look whether the change was made before it is tried again")
 		}
 	}
 	if err != nil && !s.broken {
-		if s.simple(uncancelled, db.engine.Rollback) != nil {
+		if s.end(false) != nil {
 			s.broken = true // with the connection goes what was done
 		}
 	}
@@ -123,13 +127,47 @@ func (db *DB) run(t *tx, u driver.Unit) error {
 	return err
 }
 
-func (s *session) start(statements []string) error {
+// start begins a transaction.
+func (s *session) start(statements []string, o *sqldriver.TxOptions) error {
+	if o != nil {
+		if err := s.ready(); err != nil {
+			return err
+		}
+		tx, err := s.conn.(sqldriver.ConnBeginTx).BeginTx(uncancelled, *o)
+		if err != nil {
+			return s.fail(err, nil)
+		}
+		s.tx = tx
+		return nil
+	}
 	for _, sql := range statements {
 		if err := s.simple(uncancelled, sql); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// end ends a transaction.
+func (s *session) end(commit bool) error {
+	tx := s.tx
+	s.tx = nil
+	switch {
+	case tx == nil && commit:
+		return s.simple(uncancelled, s.db.engine.Commit)
+	case tx == nil:
+		return s.simple(uncancelled, s.db.engine.Rollback)
+	}
+	err := s.ready()
+	if err == nil && commit {
+		err = tx.Commit()
+	} else if err == nil {
+		err = tx.Rollback()
+	}
+	if err != nil {
+		err = s.fail(err, nil)
+	}
+	return err
 }
 
 // do runs the unit; a panic in it ends its transaction.

@@ -80,6 +80,10 @@ type Dialect struct {
 	// Identity stands behind the type of a column that the database numbers;
 	// empty where the type does it.
 	Identity string
+	// Counter tells that numbers of the change log are taken from a row that the
+	// transaction locks, for engines whose identity columns cannot be relied on:
+	// seq is then no identity.
+	Counter bool
 	// MaxName is the longest identifier, in bytes; 0 = no limit. Short makes
 	// longer ones fit.
 	MaxName int

@@ -51,6 +51,9 @@ type Tables struct {
 	// PlainIndex tells that CREATE INDEX can't spell NULLS FIRST, even though an
 	// order can.
 	PlainIndex bool
+	// Undirected tells that indexes keep no direction, though CREATE INDEX takes
+	// the word.
+	Undirected bool
 	// Transactional tells that a transaction undoes these statements too.
 	Transactional bool
 }
