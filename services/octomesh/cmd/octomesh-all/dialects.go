@@ -5,15 +5,27 @@ import (
 
 	"github.com/octomesh/octomesh/pkg/schema"
 	"github.com/octomesh/octomesh/pkg/store/driver"
+	"github.com/octomesh/octomesh/pkg/store/sqldb"
+	"github.com/octomesh/octomesh/pkg/stores/hsqldb"
 	"github.com/octomesh/octomesh/pkg/stores/mongodb"
 	"github.com/octomesh/octomesh/services/entity/projects"
 )
 
 // further are the dialects that this program has and octomesh has not.
 var further = []projects.Dialect{
+	{Name: "hsqldb", Evidence: "engine", Open: overSQL(hsqldb.Open)},
 	{Name: "mongodb", Evidence: mongodb.Evidence, Open: openMongoDB},
 }
 
 func openMongoDB(ctx context.Context, _ *projects.Options, d *projects.Definition, cat *schema.Catalog) (driver.Conn, error) {
 	return mongodb.Open(ctx, d.URI, cat, mongodb.Options{Strategy: driver.Strategy(d.Strategy)})
+}
+
+type openSQL func(ctx context.Context, address string, cat *schema.Catalog, o sqldb.Options) (driver.Conn, error)
+
+// overSQL opens what database/sql's drivers reach.
+func overSQL(open openSQL) func(context.Context, *projects.Options, *projects.Definition, *schema.Catalog) (driver.Conn, error) {
+	return func(ctx context.Context, o *projects.Options, d *projects.Definition, cat *schema.Catalog) (driver.Conn, error) {
+		return open(ctx, d.URI, cat, sqldb.Options{Strategy: driver.Strategy(d.Strategy), Committed: o.Metrics.WriterBatch})
+	}
 }
