@@ -27,9 +27,9 @@ type contender struct {
 	// database is the database server's first process; 0 = the database is in
 	// the server's own.
 	database int
-	key  string // API key; the floor has none
-	list string // path of the list of 20
-	path string // of the collection
+	key      string // API key; the floor has none
+	list     string // path of the list of 20
+	path     string // of the collection
 }
 
 // start runs a built command and waits for the address in its first line.

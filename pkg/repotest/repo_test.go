@@ -195,7 +195,7 @@ var libraries = map[string][]string{
 	"database/sql":                        {"bench/floor", "pkg/store/sqldb", "pkg/testserver"},
 	"github.com/go-sql-driver/mysql":      {"pkg/store/sqldb/mysql", "pkg/testserver"},
 	"go.mongodb.org/mongo-driver/":        {"pkg/stores/mongodb"},
-	"github.com/jackc/pgx/v5":             {"pkg/store/postgres", "pkg/store/hsqldb", "pkg/testserver"},
+	"github.com/jackc/pgx/v5":             {"pkg/store/postgres", "pkg/store/hsqldb", "pkg/testserver", "bench/floor"},
 }
 
 func TestImportsGoOneWay(t *testing.T) {

@@ -63,3 +63,53 @@ func writeClass(b *strings.Builder, a query.Atom) {
 	}
 	b.WriteString("]")
 }
+
+const (
+	formAny    = 'a'
+	formEqual  = '='
+	formPrefix = '^'
+	formLast   = '!' // a prefix without a text above it
+)
+
+type form struct {
+	kind byte
+	text string
+}
+
+// classify finds the plainest form that says the same as a pattern.
+func classify(p *query.Pattern) form {
+	if p == nil || !p.Portable {
+		return form{kind: byte(MatchRegex)}
+	}
+	var text strings.Builder
+	atoms := p.Atoms
+	// a free .* at an end that is not anchored says nothing
+	for len(atoms) > 0 && !p.AtEnd && atoms[len(atoms)-1].Kind == query.AtomStar {
+		atoms = atoms[:len(atoms)-1]
+	}
+	for len(atoms) > 0 && !p.AtStart && atoms[0].Kind == query.AtomStar {
+		atoms = atoms[1:]
+	}
+	for _, a := range atoms {
+		if a.Kind != query.AtomLiteral {
+			return form{kind: byte(MatchRegex)}
+		}
+		text.WriteString(a.Text)
+	}
+	s := text.String()
+	switch {
+	case s == "" && !(p.AtStart && p.AtEnd):
+		return form{kind: formAny}
+	case p.Fold && s != "" && !p.AtStart && !p.AtEnd:
+		return form{byte(MatchFold), query.Fold(s)}
+	case p.Fold && s != "":
+		return form{kind: byte(MatchRegex)}
+	case p.AtStart && p.AtEnd:
+		return form{formEqual, s}
+	case p.AtStart:
+		return form{formPrefix, s}
+	case p.AtEnd:
+		return form{byte(MatchSuffix), s}
+	}
+	return form{byte(MatchInfix), s}
+}
