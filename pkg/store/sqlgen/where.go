@@ -2,7 +2,6 @@ package sqlgen
 
 import (
 	"math/bits"
-	"strings"
 
 	"github.com/octomesh/octomesh/pkg/query"
 	"github.com/octomesh/octomesh/pkg/schema"
