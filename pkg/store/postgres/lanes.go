@@ -19,9 +19,10 @@ const (
 	// read. The server stops reading when nobody reads what it writes.
 	maxPipeline = 128 << 10
 	// slow is how long a statement may keep its lane from the others. One that
-	// took longer goes to a connection of its own for a while.
-	slow      = 20 * time.Millisecond
-	slowFor   = 10 * time.Second
+	// took longer goes to a connection of its own for a while; one that names its
+	// ids never does: if it is slow, all is.
+	slow      = 100 * time.Millisecond
+	slowFor   = 5 * time.Second
 	slowPlans = 1024
 	// pause is how long nobody tries to connect after it has failed.
 	pause = 200 * time.Millisecond
@@ -215,7 +216,7 @@ func (l *lane) serve(batch []*request) int {
 		if err == nil {
 			_, err = s.answer(r)
 			now := time.Now()
-			if now.Sub(began) > slow {
+			if now.Sub(began) > slow && !r.plan.Point {
 				l.markSlow(r.plan, now)
 			}
 			began = now

@@ -47,6 +47,9 @@ func harness(t testing.TB) storetest.Harness {
 			}
 			return open(t, conn.(located).uri, cat)
 		},
+		Beside: func(t testing.TB, cat *schema.Catalog, conn driver.Conn) driver.Conn {
+			return open(t, conn.(located).uri, cat)
+		},
 		Tables: &storetest.Tables{
 			Dialect:  postgres.Dialect(true),
 			Database: func(t testing.TB) string { return fresh(t, server) },

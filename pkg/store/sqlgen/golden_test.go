@@ -12,8 +12,8 @@ import (
 
 	"github.com/octomesh/octomesh/pkg/query"
 	"github.com/octomesh/octomesh/pkg/schema"
-	"github.com/octomesh/octomesh/pkg/store/sqlgen"
 	"github.com/octomesh/octomesh/pkg/store/postgres"
+	"github.com/octomesh/octomesh/pkg/store/sqlgen"
 	"github.com/octomesh/octomesh/pkg/store/sqlite"
 )
 
