@@ -26,6 +26,9 @@ type item struct {
 }
 
 func (c *call) transaction() (*transaction, error) {
+	if !c.store.conn.Capabilities().Transactions {
+		return nil, fault.New(fault.Unsupported, "the database of this project has no transactions: make the operations one by one, or put the project on one that has them")
+	}
 	list, err := c.args.operations.Array()
 	if err != nil || len(list) == 0 || len(list) > maxItems {
 		return nil, invalid("operations must be an array of 1 to %d operations", maxItems)

@@ -21,6 +21,21 @@ func TestStore(t *testing.T) {
 	storetest.Run(t, harness(t, mongotest.Options{}))
 }
 
+// TestStandalone runs the suite on a server without transactions; the gaps are
+// what docs/databases.md says about it.
+func TestStandalone(t *testing.T) {
+	t.Parallel()
+	h := harness(t, mongotest.Options{Standalone: true})
+	h.Gaps = map[string]string{}
+	for _, topic := range []string{"transaction", "transaction refs"} {
+		h.Gaps[topic] = "a standalone server has no transactions: the op is UNSUPPORTED"
+	}
+	for _, topic := range []string{"versions gapless", "faults leave nothing", "guard after", "stream close", "idempotency stored"} {
+		h.Gaps[topic] = "the topic makes transactions, which a standalone server has not"
+	}
+	storetest.Run(t, h)
+}
+
 func TestProperty(t *testing.T) {
 	t.Parallel()
 	storetest.Property(t, harness(t, mongotest.Options{}), storetest.Cases())
@@ -44,6 +59,9 @@ func harness(t testing.TB, o mongotest.Options) storetest.Harness {
 		return located{conn, uri}
 	}
 	return storetest.Harness{
+		Beside: func(t testing.TB, cat *schema.Catalog, conn driver.Conn) driver.Conn {
+			return open(t, cat, conn.(located).uri)
+		},
 		Open: func(t testing.TB, cat *schema.Catalog) driver.Conn {
 			return open(t, cat, server.URI(fmt.Sprintf("d%d", databases.Add(1))))
 		},
