@@ -1,10 +1,16 @@
 package mongodb_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"net/url"
+	"os"
 	"sync/atomic"
 	"testing"
 
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
 	"go.uber.org/goleak"
 
 	"github.com/octomesh/octomesh/pkg/schema"
@@ -22,7 +28,7 @@ func TestStore(t *testing.T) {
 }
 
 // TestStandalone runs the suite on a server without transactions; the gaps are
-// what docs/databases.md says about it.
+// what docs/mongodb.md says about it.
 func TestStandalone(t *testing.T) {
 	t.Parallel()
 	h := harness(t, mongotest.Options{Standalone: true})
@@ -50,7 +56,7 @@ var databases atomic.Int64
 
 // harness opens databases of their own on one peer.
 func harness(t testing.TB, o mongotest.Options) storetest.Harness {
-	server := mongotest.Start(t, o)
+	address := database(t, o)
 	open := func(t testing.TB, cat *schema.Catalog, uri string) driver.Conn {
 		conn, err := mongodb.Open(t.Context(), uri, cat, mongodb.Options{})
 		if err != nil {
@@ -63,7 +69,7 @@ func harness(t testing.TB, o mongotest.Options) storetest.Harness {
 			return open(t, cat, conn.(located).uri)
 		},
 		Open: func(t testing.TB, cat *schema.Catalog) driver.Conn {
-			return open(t, cat, server.URI(fmt.Sprintf("d%d", databases.Add(1))))
+			return open(t, cat, address(fmt.Sprintf("octomesh_test_%d_%d", os.Getpid(), databases.Add(1))))
 		},
 		Reopen: func(t testing.TB, cat *schema.Catalog, conn driver.Conn) driver.Conn {
 			if err := conn.Close(); err != nil {
@@ -71,6 +77,33 @@ func harness(t testing.TB, o mongotest.Options) storetest.Harness {
 			}
 			return open(t, cat, conn.(located).uri)
 		},
+	}
+}
+
+// database returns where a database of that name is: on a peer of ours, or on the
+// replica set that OCTOMESH_TEST_MONGODB_URL names, where it goes at the end.
+func database(t testing.TB, o mongotest.Options) func(name string) string {
+	given := os.Getenv("OCTOMESH_TEST_MONGODB_URL")
+	if given == "" || o.Standalone {
+		return mongotest.Start(t, o).URI
+	}
+	u, err := url.Parse(given)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func(name string) string {
+		at := *u
+		at.Path = "/" + name
+		t.Cleanup(func() {
+			client, err := mongo.Connect(options.Client().ApplyURI(given))
+			if err == nil {
+				err = errors.Join(client.Database(name).Drop(context.Background()), client.Disconnect(context.Background()))
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		})
+		return at.String()
 	}
 }
 
