@@ -21,8 +21,6 @@ type Project struct {
 	ID             string
 	CatalogVersion string
 	Dialect        string
-	// Weight is the project's share of the host's places against others; 0 is 1.
-	Weight int
 }
 
 // HostOptions configure a Host. Zero values take the defaults.
@@ -83,7 +81,7 @@ func NewHost(d Dialer, o HostOptions) (*Host, error) {
 		h.bulk, err = d.Dial("streams")
 	}
 	if err == nil && o.Discover != nil {
-		s := &served{share: h.pool.join(1), caller: mesh.CallerFunc(h.discovered)}
+		s := &served{share: h.pool.join(), caller: mesh.CallerFunc(h.discovered)}
 		h.discover, err = h.nc.QueueSubscribe(subject.Discover, "octo-discover", func(m *nats.Msg) {
 			h.accept(s, m.Subject, m.Reply, m.Header, m.Data)
 		})
@@ -141,7 +139,7 @@ func (h *Host) Serve(p Project, c mesh.Caller) error {
 	if old != nil {
 		s.share = old.share
 	} else {
-		s.share = h.pool.join(p.Weight)
+		s.share = h.pool.join()
 	}
 	if err := h.announce(s); err != nil {
 		if old == nil {

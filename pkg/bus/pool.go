@@ -5,8 +5,8 @@ import (
 )
 
 // pool runs jobs in a bounded number of goroutines and shares them fairly among
-// projects: a free place goes to the waiting project that has the fewest places
-// for its weight, and one project alone never gets the last quarter of them
+// projects: a free place goes to the waiting project that has the fewest places,
+// and one project alone never gets the last quarter of them
 // while others are served too.
 type pool struct {
 	run func(*job)
@@ -33,18 +33,17 @@ const maxSpare = 64
 
 // share is one project's part of the pool.
 type share struct {
-	weight  int
 	running int
 	queue   []*job // first in, first out, from head
 	head    int
 	waits   bool // is in pool.waiting
 }
 
-func (p *pool) join(weight int) *share {
+func (p *pool) join() *share {
 	p.mu.Lock()
 	p.members++
 	p.mu.Unlock()
-	return &share{weight: max(1, weight)}
+	return new(share)
 }
 
 func (p *pool) leave() {
@@ -144,7 +143,7 @@ func (p *pool) next(done *share) *job {
 		if s.running >= most {
 			continue
 		}
-		if best < 0 || s.running*p.waiting[best].weight < p.waiting[best].running*s.weight {
+		if best < 0 || s.running < p.waiting[best].running {
 			best = i
 		}
 	}

@@ -27,7 +27,6 @@ const (
 	BucketCatalogs    = "octo_catalogs"
 	BucketRevocations = "octo_revocations"
 	BucketLeases      = "octo_leases"
-	BucketSettings    = "octo_settings"
 	StreamEvents      = "EVENTS"
 )
 
@@ -58,7 +57,7 @@ const serviceReply = "_R_."
 // returns false; System is bound by its account alone.
 func Permissions(role string) (Permission, bool) {
 	calls := []string{"mostajs.*.*", "mostajs.*.*.*", "mostajs.stream.*.*.*", "mostajs.discover"}
-	shared := []string{BucketCatalogs, BucketRevocations, BucketSettings}
+	shared := []string{BucketCatalogs, BucketRevocations}
 	var p Permission
 	pub := func(subjects ...string) { p.Publish = append(p.Publish, subjects...) }
 	sub := func(subjects ...string) { p.Subscribe = append(p.Subscribe, subjects...) }

@@ -108,14 +108,14 @@ func TestBucket(t *testing.T) {
 	t.Parallel()
 	dir, ctx := t.TempDir(), context.Background()
 	s := mustStart(t, embedded.Options{StoreDir: dir})
-	owner, err := bus.OpenBucket(ctx, mustDial(t, s.Dialer(bus.RoleAuth)), bus.BucketSettings, bus.BucketConfig{Create: true})
+	owner, err := bus.OpenBucket(ctx, mustDial(t, s.Dialer(bus.RoleAuth)), bus.BucketCatalogs, bus.BucketConfig{Create: true})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := owner.Put(ctx, "a", []byte("1")); err != nil {
 		t.Fatal(err)
 	}
-	reader, err := bus.OpenBucket(within(t, 5*time.Second), mustDial(t, s.Dialer(bus.RoleGateway)), bus.BucketSettings, bus.BucketConfig{Probe: 20 * time.Millisecond})
+	reader, err := bus.OpenBucket(within(t, 5*time.Second), mustDial(t, s.Dialer(bus.RoleGateway)), bus.BucketCatalogs, bus.BucketConfig{Probe: 20 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}

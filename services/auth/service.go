@@ -225,9 +225,6 @@ func (s *Service) loadSeeds() error {
 // publishes the catalogs.
 func (s *Service) share(ctx context.Context) (err error) {
 	cfg := bus.BucketConfig{Create: true, Replicas: s.Replicas}
-	if _, err = bus.OpenBucket(ctx, s.nc, bus.BucketSettings, cfg); err != nil {
-		return err
-	}
 	mirror, changed := &projects.Mirror{}, make(chan struct{}, 1)
 	nudge := func() {
 		select {

@@ -46,7 +46,7 @@ func TestCallsAndStateSurviveTheLossOfANode(t *testing.T) {
 	t.Cleanup(nc.Close)
 	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
 	defer cancel()
-	b, err := bus.OpenBucket(ctx, nc, bus.BucketSettings, bus.BucketConfig{Create: true, Replicas: 3})
+	b, err := bus.OpenBucket(ctx, nc, bus.BucketCatalogs, bus.BucketConfig{Create: true, Replicas: 3})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,7 +1,5 @@
 package httpserver
 
-import "slices"
-
 // Handler answers an Exchange.
 type Handler func(x *Exchange)
 
@@ -45,17 +43,6 @@ func (m *Mux) MountBelow(name, child string, h Handler) {
 func (m *Mux) ScopedBelow(name, child string, h Handler) {
 	m.MountBelow(name, child, h)
 	m.root(name).scoped = true
-}
-
-// Roots returns the mounted first segments, sorted: names that no project may
-// have.
-func (m *Mux) Roots() []string {
-	var names []string
-	for name := range m.roots {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
 }
 
 func (m *Mux) root(name string) *root {
