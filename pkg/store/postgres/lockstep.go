@@ -111,7 +111,7 @@ func (g *group) together(jobs []*job) bool {
 	for i, m := range members {
 		m.begin(g.db, jobs[i].unit)
 	}
-	err := g.run(members)
+	err := g.run(slices.Clone(members))
 	if err != nil {
 		for _, m := range members {
 			m.abandon(err)
@@ -152,6 +152,10 @@ func (g *group) run(members []*member) error {
 				m.tx.drop()
 			}
 			live = live || !m.ended
+		}
+		// Inserts of equal ids in two groups wait for each other, too.
+		slices.SortStableFunc(members, func(a, b *member) int { return cmp.Compare(a.tx.writes, b.tx.writes) })
+		for _, m := range members {
 			g.sending = append(g.sending, m.tx.deferred...)
 		}
 		g.release()

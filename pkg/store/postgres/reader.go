@@ -216,3 +216,24 @@ func (r *row) change() *mesh.Change {
 
 // fixed is a statement of this package's own.
 func fixed(sql string) *sqlgen.Plan { return &sqlgen.Plan{SQL: sql, Point: true} }
+
+// pinned returns an id that a filter demands; empty if it names several, or none.
+func pinned(e query.Expr) string {
+	switch e := e.(type) {
+	case query.Compare:
+		if e.Column.Role == schema.RoleID && e.Op == query.Eq {
+			return e.Value.Text()
+		}
+	case query.In:
+		if e.Column.Role == schema.RoleID && !e.Negate && len(e.Values) == 1 {
+			return e.Values[0].Text()
+		}
+	case query.And:
+		for _, m := range e {
+			if id := pinned(m); id != "" {
+				return id
+			}
+		}
+	}
+	return ""
+}

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"hash/fnv"
@@ -36,6 +37,7 @@ type tx struct {
 	open     bool       // the unit runs
 	lost     error      // the server has ended the transaction
 	sent     bool       // a writing statement has gone out
+	writes   string     // the key of the record that is written first
 	looked   bool       // the unit found no record and may go on to make one
 	first    int64      // the tx of its changes, 0 = none was appended
 	noted    bool       // a change was appended
@@ -56,7 +58,7 @@ func (t *tx) reset(db *DB, u driver.Unit) {
 	t.drop()
 	t.reads = reads{db: db, exec: t, settled: 0}
 	t.single = u.Single
-	t.open, t.lost, t.sent, t.looked, t.first, t.noted = false, nil, false, false, 0, false
+	t.open, t.lost, t.sent, t.writes, t.looked, t.first, t.noted = false, nil, false, "", false, 0, false
 }
 
 // drop gives up what was not sent.
@@ -194,32 +196,12 @@ func (t *tx) Select(ctx context.Context, q *query.Select, each func(driver.Row) 
 // belongs to the schema, whose tables they are.
 var upserting = fixed("SELECT pg_advisory_xact_lock($1::bigint # (current_schema()::regnamespace::oid::bigint << 32))")
 
-// pinned returns an id that a filter demands; empty if it names several, or none.
-func pinned(e query.Expr) string {
-	switch e := e.(type) {
-	case query.Compare:
-		if e.Column.Role == schema.RoleID && e.Op == query.Eq {
-			return e.Value.Text()
-		}
-	case query.In:
-		if e.Column.Role == schema.RoleID && !e.Negate && len(e.Values) == 1 {
-			return e.Values[0].Text()
-		}
-	case query.And:
-		for _, m := range e {
-			if id := pinned(m); id != "" {
-				return id
-			}
-		}
-	}
-	return ""
-}
-
 // Insert implements driver.Tx.
 func (t *tx) Insert(e *schema.Entity, row schema.Row) error {
 	r := newRequest()
 	r.plan, r.entity = t.db.gen.Insert(e, row, &r.args), e
 	r.bind()
+	t.writes = cmp.Or(t.writes, recordKey(e, row[0].Text()))
 	return t.later(r, true)
 }
 

@@ -9,7 +9,7 @@ import (
 	"github.com/octomesh/octomesh/pkg/store/driver"
 )
 
-// writer takes the writes: single units in groups on a few lanes, others each
+// writerLanes take the writes: single units in groups on a few lanes, others each
 // on a connection of its own.
 type writerLanes struct {
 	db    *DB
@@ -83,13 +83,12 @@ func (db *DB) Write(ctx context.Context, u driver.Unit) error {
 
 // writeAlone runs a unit of several records.
 func (db *DB) writeAlone(ctx context.Context, u driver.Unit) error {
-	s, fresh, err := db.units.get(ctx)
+	s, _, err := db.units.get(ctx) // a dead one is found by its first statement, which has done nothing then
 	if err != nil {
 		return err
 	}
 	g := &group{db: db, session: s}
 	defer func() { db.units.put(g.session) }()
-	_ = fresh // a dead one is found by the first statement, which has done nothing then
 	return g.alone(u)
 }
 
