@@ -13,6 +13,7 @@ import (
 	"github.com/octomesh/octomesh/pkg/query"
 	"github.com/octomesh/octomesh/pkg/schema"
 	"github.com/octomesh/octomesh/pkg/store/postgres"
+	"github.com/octomesh/octomesh/pkg/store/sqldb/mysql"
 	"github.com/octomesh/octomesh/pkg/store/sqlgen"
 	"github.com/octomesh/octomesh/pkg/store/sqlite"
 )
@@ -68,7 +69,7 @@ func TestGolden(t *testing.T) {
 	}
 	e := cat.Entity("Person")
 	e.Column("weird").Physical = `we"ird]` // what no schema may say, an adopted table might
-	for _, d := range []*sqlgen.Dialect{sqlite.Dialect(), postgres.Dialect(true), plain(), bare()} {
+	for _, d := range []*sqlgen.Dialect{sqlite.Dialect(), postgres.Dialect(true), mysql.Dialect("mysql", false), mysql.Dialect("mariadb", true), plain(), bare()} {
 		g := sqlgen.New(d, 100)
 		golden(t, d.Name+"-filters", filters(t, g, e))
 		golden(t, d.Name+"-selects", selects(t, g, e))

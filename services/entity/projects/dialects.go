@@ -32,7 +32,7 @@ func BuiltIn() []Dialect {
 	return []Dialect{
 		{Name: "sqlite", Evidence: "engine", Open: openSQLite},
 		{Name: "postgres", Evidence: "engine", Open: openPostgres},
-		{Name: "mysql", Evidence: "emulator", Open: openMySQL("mysql")},
+		{Name: "mysql", Evidence: "text", Open: openMySQL("mysql")},
 		{Name: "mariadb", Evidence: "engine", Open: openMySQL("mariadb")},
 	}
 }

@@ -27,8 +27,8 @@ type server struct {
 	collation string // of own text columns
 }
 
-// Dialect returns the SQL of MySQL 8 or MariaDB. known tells about columns that
-// were made by others; nil where there are none.
+// Dialect returns the SQL of MySQL 8 or MariaDB under a name, for tables that
+// are all our own.
 func Dialect(name string, mariadb bool) *sqlgen.Dialect {
 	s := &server{name: name, mariadb: mariadb, collation: "utf8mb4_0900_bin"}
 	if mariadb {

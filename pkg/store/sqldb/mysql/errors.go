@@ -19,7 +19,7 @@ var kinds = map[uint16]sqldb.Kind{
 	3819: sqldb.Rule, 4025: sqldb.Rule, 1644: sqldb.Rule, 3140: sqldb.Rule, 1265: sqldb.Rule, 1366: sqldb.Rule, 1292: sqldb.Rule,
 	1406: sqldb.TooLong,
 	1264: sqldb.OutOfRange, 1690: sqldb.OutOfRange,
-	1153: sqldb.TooLarge, 1105: sqldb.TooLarge, 1118: sqldb.TooLarge, 1301: sqldb.TooLarge,
+	1153: sqldb.TooLarge, 1118: sqldb.TooLarge, 1301: sqldb.TooLarge,
 	// 1020: MariaDB 11 for what has changed since the snapshot; 3058: a cycle of named locks
 	1020: sqldb.Again, 1205: sqldb.Again, 1213: sqldb.Again, 1614: sqldb.Again, 3058: sqldb.Again, 3101: sqldb.Again, 3572: sqldb.Again,
 	// stopped or killed by its administrator
@@ -45,6 +45,9 @@ func classify(err error) sqldb.Problem {
 		return sqldb.Problem{}
 	}
 	p := sqldb.Problem{Kind: kinds[e.Number]}
+	if e.Number == 1105 && strings.Contains(e.Message, "max_allowed_packet") { // else it says nothing
+		p.Kind = sqldb.TooLarge
+	}
 	switch p.Kind {
 	case sqldb.Unique: // … for key 'table.index', or 'index'
 		p.Index = last(e.Message)
