@@ -192,10 +192,10 @@ var libraries = map[string][]string{
 	"modernc.org/sqlite":                  {"pkg/store/sqlite", "bench/floor"},
 	"github.com/alecthomas/kong":          {"pkg/config", "services/octomesh", "bench"},
 	"github.com/prometheus/client_golang": {"pkg/telemetry"},
-	"database/sql":                        {"bench/floor", "pkg/store/sqldb", "pkg/testserver"},
+	"database/sql":                        {"bench/floor", "pkg/store/sqldb", "pkg/stores", "pkg/testserver"},
 	"github.com/go-sql-driver/mysql":      {"pkg/store/sqldb/mysql", "pkg/testserver"},
 	"go.mongodb.org/mongo-driver/":        {"pkg/stores/mongodb"},
-	"github.com/jackc/pgx/v5":             {"pkg/store/postgres", "pkg/store/hsqldb", "pkg/testserver", "bench/floor"},
+	"github.com/jackc/pgx/v5":             {"pkg/store/postgres", "pkg/stores/hsqldb", "pkg/testserver", "bench/floor"},
 }
 
 func TestImportsGoOneWay(t *testing.T) {
