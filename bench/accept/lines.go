@@ -45,6 +45,11 @@ var lines = []line{
 	{"house.9", "a million records stream with flat memory", []step{
 		{"./services/octomesh", "^TestStreamMemory$"},
 	}},
+	{"stores.1", "one suite and the matcher's word on every database that can be reached", []step{
+		{"./pkg/storetest", "."},
+		{"./pkg/store/...", "."},
+		{"./pkg/stores/...", "."},
+	}},
 	{"stores.2", "two workers on PostgreSQL and MariaDB lose nothing over kills and a wiped JetStream; events are soon there", []step{
 		{"./services/octomesh", "^TestDatabases(KillLosesNothing|WorkerLost|EventLag)$"},
 	}},
@@ -53,5 +58,12 @@ var lines = []line{
 	}},
 	{"stores.4", "the same data set gives the same export on every database", []step{
 		{"./services/octomesh", "^TestDatabasesExportTheSame$"},
+	}},
+	{"stores.5", "the default binary stays small and holds no heavy driver", []step{
+		{"./services/octomesh", "^TestBinaryIsSmallAndQuick$"},
+		{"./pkg/repotest", "."},
+	}},
+	{"stores.6", "a project moves from SQLite to another database as docs/databases.md says", []step{
+		{"./services/octomesh", "^TestDatabasesSwitch$"},
 	}},
 }

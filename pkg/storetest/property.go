@@ -19,6 +19,9 @@ import (
 const (
 	shortCases = 2_000
 	longCases  = 100_000
+	// A database of its own process answers ten times more slowly.
+	shortServerCases = 1_000
+	longServerCases  = 20_000
 	// queriesEach is how many queries are asked about one catalog and its rows.
 	queriesEach = 50
 	// share is the least part of the queries, in percent, that must leave some
@@ -39,12 +42,22 @@ func Cases() int {
 	return shortCases
 }
 
+// ServerCases is Cases for a database in a process of its own: 1,000, or 20,000.
+func ServerCases() int {
+	if Long() {
+		return longServerCases
+	}
+	return shortServerCases
+}
+
 // Property asks n random queries through the whole Store and compares each
 // answer with that of the evaluator in memory. It also holds the questions
 // themselves to what makes them worth asking, and prints it.
 func Property(t *testing.T, h Harness, n int) {
 	var seen querytest.Coverage
+	dialect := ""
 	draw(t, h, n, func(c *asked) bool {
+		dialect = c.store.Conn().Capabilities().Dialect
 		seen.Add(c.query)
 		got, err := c.answer()
 		if err != nil {
@@ -70,7 +83,7 @@ func Property(t *testing.T, h Harness, n int) {
 	if missing := seen.Missing(least); len(missing) > 0 {
 		t.Errorf("%d pairs occur less than %d times, such as %v", len(missing), least, missing[0])
 	}
-	fmt.Printf("figure: {\"cases\":%d,\"neither_nothing_nor_everything_percent\":%d,\"every_pair_at_least\":%d,\"differences\":%t}\n", n, seen.Share(), least, t.Failed())
+	fmt.Printf("figure: {\"dialect\":%q,\"cases\":%d,\"neither_nothing_nor_everything_percent\":%d,\"every_pair_at_least\":%d,\"differences\":%t}\n", dialect, n, seen.Share(), least, t.Failed())
 }
 
 // SeededBugs holds the cases of Property to telling each of querytest's wrong

@@ -26,12 +26,12 @@ func TestStore(t *testing.T) {
 
 func TestProperty(t *testing.T) {
 	t.Parallel()
-	storetest.Property(t, harness(t), storetest.Cases())
+	storetest.Property(t, harness(t), storetest.ServerCases())
 }
 
 func TestSeededBugs(t *testing.T) {
 	t.Parallel()
-	storetest.SeededBugs(t, harness(t), storetest.Cases())
+	storetest.SeededBugs(t, harness(t), storetest.ServerCases())
 }
 
 // harness opens each database in a schema of its own.

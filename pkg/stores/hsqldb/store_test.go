@@ -70,15 +70,8 @@ func run(t testing.TB, at string, statements ...string) {
 
 func TestStore(t *testing.T) { storetest.Run(t, harness()) }
 
-func TestProperty(t *testing.T) { storetest.Property(t, harness(), cases()) }
+func TestProperty(t *testing.T) { storetest.Property(t, harness(), storetest.ServerCases()) }
 
-func TestSeededBugs(t *testing.T) { storetest.SeededBugs(t, harness(), 500) }
-
-func cases() int {
-	if storetest.Long() {
-		return 20_000
-	}
-	return 2_000
-}
+func TestSeededBugs(t *testing.T) { storetest.SeededBugs(t, harness(), storetest.ServerCases()) }
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

@@ -44,12 +44,12 @@ func TestStandalone(t *testing.T) {
 
 func TestProperty(t *testing.T) {
 	t.Parallel()
-	storetest.Property(t, harness(t, mongotest.Options{}), storetest.Cases())
+	storetest.Property(t, harness(t, mongotest.Options{}), storetest.ServerCases())
 }
 
 func TestSeededBugs(t *testing.T) {
 	t.Parallel()
-	storetest.SeededBugs(t, harness(t, mongotest.Options{}), storetest.Cases())
+	storetest.SeededBugs(t, harness(t, mongotest.Options{}), storetest.ServerCases())
 }
 
 var databases atomic.Int64
