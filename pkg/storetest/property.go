@@ -20,7 +20,7 @@ const (
 	shortCases = 2_000
 	longCases  = 100_000
 	// A database of its own process answers ten times more slowly.
-	shortServerCases = 1_000
+	shortServerCases = 2_000
 	longServerCases  = 20_000
 	// queriesEach is how many queries are asked about one catalog and its rows.
 	queriesEach = 50
@@ -42,7 +42,7 @@ func Cases() int {
 	return shortCases
 }
 
-// ServerCases is Cases for a database in a process of its own: 1,000, or 20,000.
+// ServerCases is Cases for a database in a process of its own: 2,000, or 20,000.
 func ServerCases() int {
 	if Long() {
 		return longServerCases
