@@ -64,7 +64,7 @@ func (s *session) run(ctx context.Context, hello []byte) {
 			}
 			// The id tells a client whose filter lets little through how far it
 			// has come; without data it is no event.
-			err = s.Write(append(s.id(nil, s.stream.Position()), ":\n\n"...))
+			err = s.Write(append(appendID(nil, s.stream.Position()), ":\n\n"...))
 		case <-s.stream.Ready():
 			due = pace.Now()
 		case <-pace.Later():
@@ -104,13 +104,13 @@ func (s *session) event(b []byte, e *event.Event) []byte {
 	if e.Type == event.Gap {
 		return s.gap(b, e.Position)
 	}
-	b = s.id(b, e.Position)
+	b = appendID(b, e.Position)
 	b = append(append(b, "event: entity."...), e.Type...)
 	b = append(append(b, "\ndata: "...), e.JSON...)
 	return append(b, "\n\n"...)
 }
 
-func (s *session) id(b []byte, p mesh.Position) []byte {
+func appendID(b []byte, p mesh.Position) []byte {
 	b = append(b, "id: "...)
 	return append(p.Append(b), '\n')
 }
@@ -118,17 +118,18 @@ func (s *session) id(b []byte, p mesh.Position) []byte {
 // gap tells that changes were missed. It is no error: an EventSource that gets
 // a status other than 200 never comes back.
 func (s *session) gap(b []byte, p mesh.Position) []byte {
-	b = s.id(b, p)
+	b = appendID(b, p)
 	b = append(b, "event: gap\ndata: {\"type\":\"gap\",\"position\":\""...)
 	return append(p.Append(b), "\"}\n\n"...)
 }
 
 // bye says why the stream ends and from where to go on; the client may be past
 // hearing it.
-func (s *session) bye(e live.Ending) {
-	var b []byte
+func (s *session) bye(e live.Ending) { _ = s.Write(appendBye(nil, e)) }
+
+func appendBye(b []byte, e live.Ending) []byte {
 	if !e.Position.IsZero() {
-		b = s.id(b, e.Position)
+		b = appendID(b, e.Position)
 	}
 	b = append(b, `event: bye`+"\n"+`data: {"type":"bye","reason":"`...)
 	b = append(b, e.Reason...)
@@ -136,6 +137,5 @@ func (s *session) bye(e live.Ending) {
 		b = append(append(b, `","code":"`...), e.Code...)
 	}
 	b = append(b, `","position":"`...)
-	b = append(append(b, e.Position.String()...), "\"}\n\n"...)
-	_ = s.Write(b)
+	return append(append(b, e.Position.String()...), "\"}\n\n"...)
 }

@@ -9,6 +9,7 @@ package sse
 import (
 	"context"
 	"net"
+	"strconv"
 	"strings"
 	"time"
 
@@ -25,6 +26,8 @@ import (
 
 // Transport is this protocol's name in scopes, logs and metrics.
 const Transport = "sse"
+
+const contentType = "text/event-stream; charset=utf-8"
 
 // maxEntities bounds how many entities one stream may name.
 const maxEntities = 256
@@ -61,8 +64,31 @@ func (t *SSE) serve(x *httpserver.Exchange) {
 		return
 	}
 	if err := t.open(x); err != nil {
-		x.Fail(err)
+		refuse(x, err)
 	}
+}
+
+// refuse replies with an error. A browser that comes back by itself (it alone
+// sends Last-Event-ID) gets one that will pass as a stream that ends at once and
+// says when to come again: at any status but 200 an EventSource gives up for
+// ever, as it would in the moment in which a server has started and does not yet
+// know its projects.
+func refuse(x *httpserver.Exchange, err error) {
+	e := fault.From(err)
+	from, seconds := x.Header("Last-Event-Id"), e.RetrySeconds()
+	at, bad := mesh.ParsePosition(from)
+	if from == "" || bad != nil || seconds == 0 {
+		x.Fail(err)
+		return
+	}
+	x.FailWith(fasthttp.StatusOK, err)
+	h := &x.Ctx.Response.Header
+	h.SetContentType(contentType)
+	h.Set("Cache-Control", "no-store")
+	h.SetConnectionClose()
+	b := strconv.AppendInt([]byte("retry: "), 1000*seconds, 10)
+	b = appendBye(append(b, "\n\n"...), live.Ending{Reason: "ended", Code: e.Code, Position: at})
+	x.Ctx.Response.SetBodyRaw(b)
 }
 
 // open subscribes and hands the connection over. Until then every error is an
@@ -140,14 +166,14 @@ func project(x *httpserver.Exchange) (string, error) {
 func (s *session) hello(x *httpserver.Exchange, p *door.Project) []byte {
 	h := &x.Ctx.Response.Header
 	h.SetStatusCode(fasthttp.StatusOK)
-	h.SetContentType("text/event-stream; charset=utf-8")
+	h.SetContentType(contentType)
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Accel-Buffering", "no")
 	h.SetContentLength(-2)
 	h.SetConnectionClose()
 	b := h.AppendBytes(make([]byte, 0, 1024))
 	b = append(b, "retry: 1000\n:ok\n\n"...)
-	b = s.id(b, s.stream.Start)
+	b = appendID(b, s.stream.Start)
 	b = append(b, "event: connected\ndata: {\"entities\":["...)
 	for i, e := range p.Catalog.Entities {
 		if i > 0 {

@@ -202,6 +202,37 @@ func TestResume(t *testing.T) {
 	c.want("id: e-7\nevent: gap\ndata: {\"type\":\"gap\",\"position\":\"e-7\"}")
 }
 
+// At any status but 200 a browser's EventSource never comes back, so what passes
+// is told to one that reconnects as a stream that ends.
+func TestReconnectingBrowserIsToldToComeAgain(t *testing.T) {
+	h := house(t, time.Minute, 5*time.Second)
+	ask := func(headers ...string) (int, string, string) {
+		t.Helper()
+		c := open(t, h, "/events", append(headers, "X-API-Key: "+scripted.Key)...)
+		b, err := io.ReadAll(c.br)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c.res.StatusCode, c.res.Header.Get("Content-Type"), string(b)
+	}
+	h.Feed.Err = fault.New(fault.Unavailable, "not yet").After(1500 * time.Millisecond)
+	status, kind, body := ask("Last-Event-ID: e-3")
+	want := "retry: 2000\n\nid: e-3\nevent: bye\ndata: {\"type\":\"bye\",\"reason\":\"ended\",\"code\":\"UNAVAILABLE\",\"position\":\"e-3\"}\n\n"
+	if status != 200 || !strings.HasPrefix(kind, "text/event-stream") || body != want {
+		t.Errorf("%d %s %q", status, kind, body)
+	}
+	if status, _, body = ask(); status != 503 || !strings.Contains(body, "UNAVAILABLE") {
+		t.Errorf("whoever does not reconnect: %d %s", status, body)
+	}
+	if status, _, body = ask("Last-Event-ID: nonsense"); status != 400 {
+		t.Errorf("a position that is none: %d %s", status, body)
+	}
+	h.Feed.Err = fault.New(fault.UnknownEntity, "no") // it does not pass
+	if status, _, body = ask("Last-Event-ID: e-3"); status != 404 {
+		t.Errorf("for good: %d %s", status, body)
+	}
+}
+
 func TestHeartbeatTellsThePosition(t *testing.T) {
 	h := house(t, 10*time.Millisecond, 5*time.Second)
 	open(t, h, "/events", "X-API-Key: "+scripted.Key).greeted().want("id: e-7\n:")
