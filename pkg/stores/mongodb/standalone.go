@@ -42,7 +42,7 @@ func (w *writer) unaided(j *job) error {
 	if err != nil {
 		t.takeBack()
 	}
-	t.unlock(err)
+	t.unlock()
 	return err
 }
 
@@ -69,7 +69,7 @@ func (t *tx) lock() error {
 	}
 	seq, err := t.read.seq(t.ctx, newest)
 	if err != nil {
-		t.unlock(err)
+		t.unlock()
 		return err
 	}
 	t.base, t.seq = seq, seq
@@ -77,7 +77,7 @@ func (t *tx) lock() error {
 }
 
 // unlock gives the lock back; if that fails, its term ends it.
-func (t *tx) unlock(error) {
+func (t *tx) unlock() {
 	ctx, cancel := context.WithTimeout(context.Background(), statementTime)
 	defer cancel()
 	update := newDoc().object("$unset").one("owner", 1).one("until", 1).end().object("$set").int("n", t.seq)
