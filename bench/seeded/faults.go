@@ -70,7 +70,7 @@ var faults = []planted{
 	},
 	{
 		"an event has no position to resume from", "services/gateway-http/sse/session.go",
-		"\tb = s.id(b, e.Position)\n\tb = append(append(b, \"event: entity.\"", "\tb = append(append(b, \"event: entity.\"",
+		"\tb = appendID(b, e.Position)\n\tb = append(append(b, \"event: entity.\"", "\tb = append(append(b, \"event: entity.\"",
 		[]suite{eventDoor},
 	},
 	{
@@ -100,7 +100,7 @@ var faults = []planted{
 	},
 	{
 		"the operation is not asked", "services/entity/chain.go",
-		"return []mesh.Class{op.Class}", "return []mesh.Class{mesh.Read}",
+		"list := demand(nil, op, guarded)", "list := []mesh.Class{mesh.Read}",
 		[]suite{worker},
 	},
 	{
