@@ -205,6 +205,7 @@ type run struct {
 	catalog string
 	id      string // tells the steps of this run from those of others
 	journal bool   // the table is there
+	number  int64  // of the journal's last row, under Numbered
 }
 
 func (r *run) step(ctx context.Context, n int, s Step) error {
@@ -235,8 +236,9 @@ func (r *run) step(ctx context.Context, n int, s Step) error {
 func (r *run) note(ctx context.Context, ref, sql, state string) error {
 	now := time.Now()
 	if r.Numbered {
+		r.number = max(r.number+1, now.UnixNano())
 		return r.db.Exec(ctx, r.sql("INSERT INTO ", sqlgen.JournalTable, " (", "n", ", ", "catalog", ", ", "step", ", ", "at", ", ", "ref", ", ", "state", ") VALUES (?, ?, ?, ?, ?, ?)"),
-			now.UnixNano(), r.catalog, sql, now.UnixMilli(), ref, state)
+			r.number, r.catalog, sql, now.UnixMilli(), ref, state)
 	}
 	return r.db.Exec(ctx, r.sql("INSERT INTO ", sqlgen.JournalTable, " (", "catalog", ", ", "step", ", ", "at", ", ", "ref", ", ", "state", ") VALUES (?, ?, ?, ?, ?)"),
 		r.catalog, sql, now.UnixMilli(), ref, state)

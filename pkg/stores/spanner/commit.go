@@ -1,0 +1,153 @@
+package spanner
+
+import (
+	"context"
+	"strconv"
+
+	"cloud.google.com/go/spanner"
+
+	"github.com/octomesh/octomesh/pkg/fault"
+	"github.com/octomesh/octomesh/pkg/mesh"
+	"github.com/octomesh/octomesh/pkg/schema"
+	"github.com/octomesh/octomesh/pkg/store/sqlgen"
+	"github.com/octomesh/octomesh/pkg/stores/overlay"
+)
+
+// seqKey is the row of _octo_meta that holds the last seq.
+const seqKey = "seq"
+
+var metaColumns = []string{"key", "value"}
+
+func meta(key, value string) *spanner.Mutation {
+	return spanner.InsertOrUpdate(sqlgen.MetaTable, metaColumns, []any{key, value})
+}
+
+// counter reads the last seq; 0 before the first.
+func (r *reader) counter(ctx context.Context) (int64, error) {
+	value, err := r.meta(ctx, seqKey)
+	if err != nil || value == "" {
+		return 0, err
+	}
+	n, err := strconv.ParseInt(value, 10, 64)
+	if err != nil {
+		return 0, fault.Wrap(err, fault.Internal, "the counter of the change log is damaged; restore _octo_meta from a backup")
+	}
+	return n, nil
+}
+
+// commit implements overlay.Commit: one read-write transaction. The counter row
+// is read first, so that transactions of several workers wait for each other
+// there and not in the middle.
+func (db *DB) commit(fill func(base overlay.Base, last int64) (*overlay.Group, error)) error {
+	var g *overlay.Group
+	_, err := db.client.ReadWriteTransaction(context.Background(), func(ctx context.Context, txn *spanner.ReadWriteTransaction) error {
+		base := &reader{db: db, in: func() querier { return txn }}
+		last, err := base.counter(ctx)
+		if err == nil {
+			g, err = fill(base, last)
+		}
+		if base.broken != nil {
+			return base.broken // Aborted, perhaps: then all of this runs again
+		}
+		if err != nil || g.Empty() {
+			return err
+		}
+		return txn.BufferWrite(mutations(g, last))
+	})
+	if err != nil {
+		return classify(err, nil)
+	}
+	if db.told != nil && len(g.Changes()) > 0 {
+		db.told(len(g.Changes()))
+	}
+	return nil
+}
+
+// mutations are what a group leaves. Rows are told apart by the id alone, which
+// is unique among the entities of a table.
+func mutations(g *overlay.Group, last int64) []*spanner.Mutation {
+	var out []*spanner.Mutation
+	_ = g.Records(func(r *overlay.Record) error { // it fails only where this does
+		table, key := r.Entity.Collection, spanner.Key{r.ID}
+		if r.Row == nil || r.Stale {
+			out = append(out, spanner.Delete(table, key))
+		}
+		switch {
+		case r.Row == nil:
+		case r.Before == nil:
+			columns, values := cells(r.Entity, r.Row, nil)
+			out = append(out, spanner.Insert(table, columns, values))
+		default:
+			columns, values := cells(r.Entity, r.Row, r.Before)
+			out = append(out, spanner.Update(table, columns, values))
+		}
+		return nil
+	})
+	for _, l := range g.Links() {
+		if l.There {
+			out = append(out, spanner.InsertOrUpdate(l.Table, l.Columns[:], []any{l.Values[0], l.Values[1]}))
+		} else {
+			out = append(out, spanner.Delete(l.Table, spanner.Key{l.Values[0], l.Values[1]}))
+		}
+	}
+	for _, c := range g.Changes() {
+		out = append(out, change(c))
+	}
+	for _, r := range g.Replies() {
+		out = append(out, spanner.Insert(sqlgen.RepliesTable, []string{"principal", "idem", "req_hash", "body", "seq", "at"},
+			[]any{r.Principal, r.Key, r.Hash, string(r.Body), r.Seq, r.At.UnixMilli()}))
+	}
+	if g.Last() != last {
+		out = append(out, meta(seqKey, strconv.FormatInt(g.Last(), 10)))
+	}
+	return out
+}
+
+// cells are the id and those columns of a row in which it differs from another.
+func cells(e *schema.Entity, row, before schema.Row) (columns []string, values []any) {
+	for i, c := range e.Columns {
+		if i == 0 || before == nil || !row[i].Equal(before[i]) {
+			columns = append(columns, c.Physical)
+			values = append(values, native(row[i]))
+		}
+	}
+	return columns, values
+}
+
+func change(c *mesh.Change) *spanner.Mutation {
+	var old any
+	switch { // see row.change
+	case c.Inserted:
+	case c.Verb == mesh.Upserted && c.Old == nil:
+		old = "{}"
+	default:
+		old = text(c.Old)
+	}
+	var changed any
+	if c.Changed != nil {
+		b := []byte{'['}
+		for i, name := range c.Changed {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = schema.AppendString(b, name)
+		}
+		changed = string(append(b, ']'))
+	}
+	var key any
+	if c.IdempotencyKey != "" {
+		key = c.IdempotencyKey
+	}
+	return spanner.Insert(sqlgen.ChangesTable, sqlgen.ChangeColumns, []any{
+		c.Seq, c.Tx, c.Entity, c.ID, c.Verb, c.Version, text(c.After), old, changed,
+		c.Principal, c.RequestID, c.Transport, key, c.RequestHash, c.At.UnixMilli(),
+	})
+}
+
+// text is JSON text as a column has it, nil as null.
+func text(b []byte) any {
+	if b == nil {
+		return nil
+	}
+	return string(b)
+}
