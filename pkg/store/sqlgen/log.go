@@ -63,6 +63,7 @@ func NewLog(d *Dialect) *Log {
 	seq, principal, idem := d.Ident("seq"), d.Ident("principal"), d.Ident("idem")
 	hash, body, at := d.Ident("req_hash"), d.Ident("body"), d.Ident("at")
 	key, value := d.Ident("key"), d.Ident("value")
+	fromChanges, fromReplies, fromMeta := " FROM "+changes+d.Source, " FROM "+replies+d.Source, " FROM "+meta+d.Source
 	return &Log{
 		Append: fixed(func(b *Builder) {
 			b.Write("INSERT INTO " + changes + " (" + all + ") VALUES (")
@@ -79,7 +80,7 @@ func NewLog(d *Dialect) *Log {
 			if d.NoPage {
 				top = "TOP " + strconv.Itoa(LogPage) + " "
 			}
-			b.template("SELECT "+top+all+" FROM "+changes+" WHERE "+seq+" > ", " ORDER BY "+seq)
+			b.template("SELECT "+top+all+fromChanges+" WHERE "+seq+" > ", " ORDER BY "+seq)
 			switch {
 			case d.NoPage:
 			case d.Fetch:
@@ -90,10 +91,10 @@ func NewLog(d *Dialect) *Log {
 		}),
 		Oldest:     sql("SELECT MIN(" + seq + ") FROM " + changes),
 		Newest:     sql("SELECT MAX(" + seq + ") FROM " + changes),
-		ByKey:      sql("SELECT "+all+" FROM "+changes+" WHERE "+principal+" = ", " AND "+idem+" = ", ""),
-		Reply:      sql("SELECT "+hash+", "+body+", "+seq+" FROM "+replies+" WHERE "+principal+" = ", " AND "+idem+" = ", ""),
+		ByKey:      sql("SELECT "+all+fromChanges+" WHERE "+principal+" = ", " AND "+idem+" = ", ""),
+		Reply:      sql("SELECT "+hash+", "+body+", "+seq+fromReplies+" WHERE "+principal+" = ", " AND "+idem+" = ", ""),
 		StoreReply: sql("INSERT INTO "+replies+" ("+principal+", "+idem+", "+hash+", "+body+", "+seq+", "+at+") VALUES (", ", ", ", ", ", ", ", ", ", ", ")"),
-		Meta:       sql("SELECT "+value+" FROM "+meta+" WHERE "+key+" = ", ""),
+		Meta:       sql("SELECT "+value+fromMeta+" WHERE "+key+" = ", ""),
 		SetMeta:    sql("UPDATE "+meta+" SET "+value+" = ", " WHERE "+key+" = ", ""),
 		AddMeta:    sql("INSERT INTO "+meta+" ("+value+", "+key+") VALUES (", ", ", ")"),
 	}

@@ -18,20 +18,39 @@ func (t *tx) Select(_ context.Context, q *query.Select, each func(driver.Row) er
 	if err := t.check(); err != nil {
 		return err
 	}
+	out := memory{columns: q.Projection.Columns}
 	if len(t.g.dirty[q.Entity.Collection]) == 0 {
-		return t.g.base.Select(context.Background(), q, each)
+		all := *q
+		all.Projection = whole(q.Entity)
+		return t.g.base.Select(context.Background(), &all, func(r driver.Row) error {
+			out.row = t.know(q.Entity, r)
+			return each(&out)
+		})
 	}
 	rows, err := t.rows(q)
 	if err != nil {
 		return err
 	}
-	out := memory{columns: q.Projection.Columns}
 	for _, out.row = range rows {
 		if err := each(&out); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// maxKnown is how many rows of the database a group keeps in mind.
+const maxKnown = 20_000
+
+// know copies a row that was read and keeps it for Load: who looks for records in
+// a transaction is about to change them, and would ask for each.
+func (t *tx) know(e *schema.Entity, r driver.Row) schema.Row {
+	row := copyRow(e, r)
+	at := place{e.Collection, row[0].Text()}
+	if t.g.rows[at] == nil && len(t.g.rows) < maxKnown {
+		t.g.rows[at] = &Record{Entity: e, ID: at.id, Row: row, Before: row}
+	}
+	return row
 }
 
 // rows answers a read of a collection that the group has written to: what the
@@ -46,7 +65,7 @@ func (t *tx) rows(q *query.Select) ([]schema.Row, error) {
 	var rows []schema.Row
 	err := t.g.base.Select(context.Background(), &all, func(r driver.Row) error {
 		if written[string(r.Text(0))] == nil {
-			rows = append(rows, copyRow(q.Entity, r))
+			rows = append(rows, t.know(q.Entity, r))
 		}
 		return nil
 	})

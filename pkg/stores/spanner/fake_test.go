@@ -77,7 +77,7 @@ func (f *fake) intercept(ctx context.Context, method string, req, reply any, cc 
 // can't read them.
 type unquoted struct{ grpc.ClientStream }
 
-var quotedBehindBracket = regexp.MustCompile("\\(`([a-zA-Z_]+)`")
+var quotedBehindBracket = regexp.MustCompile("\\(`([a-zA-Z_0-9]+)`")
 
 func (u unquoted) SendMsg(m any) error {
 	if r, ok := m.(*spannerpb.ExecuteSqlRequest); ok {
