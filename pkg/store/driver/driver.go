@@ -166,6 +166,9 @@ const (
 type Capabilities struct {
 	Dialect      string // sqlite, postgres, …
 	Transactions bool   // row and change in one transaction
+	// Exposed tells that a transaction is kept whole or not at all, but that a
+	// reader may see a part of one that is being stored.
+	Exposed bool
 	Sync         string // what an acknowledged write survives: "full", "normal", …
 	// Exclusive tells that one process alone may serve the database.
 	Exclusive bool

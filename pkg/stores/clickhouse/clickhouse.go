@@ -159,9 +159,11 @@ func (db *DB) exec(ctx context.Context, sql string) error {
 	return classify(ctx, db.conn.Exec(ctx, sql), nil)
 }
 
-// Capabilities implements driver.Conn.
+// Capabilities implements driver.Conn. Transactions are whole by the redo, but not
+// isolated. Sync is what MergeTree does by itself: it writes without fsync, so an
+// answer survives the death of the processes, not a loss of power.
 func (db *DB) Capabilities() driver.Capabilities {
-	return driver.Capabilities{Dialect: "clickhouse", Transactions: false, Sync: "normal", Exclusive: true, Evidence: "engine"}
+	return driver.Capabilities{Dialect: "clickhouse", Transactions: true, Exposed: true, Sync: "normal", Exclusive: true, Evidence: "engine"}
 }
 
 // Epoch implements driver.Conn.

@@ -69,9 +69,9 @@ func TestStore(t *testing.T) {
 }
 
 func TestProperty(t *testing.T) {
-	storetest.Property(t, harness(t), storetest.Cases())
+	storetest.Property(t, harness(t), storetest.ServerCases())
 }
 
 func TestSeededBugs(t *testing.T) {
-	storetest.SeededBugs(t, harness(t), storetest.Cases())
+	storetest.SeededBugs(t, harness(t), storetest.ServerCases())
 }

@@ -6,8 +6,10 @@ import (
 	"github.com/octomesh/octomesh/pkg/schema"
 	"github.com/octomesh/octomesh/pkg/store/driver"
 	"github.com/octomesh/octomesh/pkg/store/sqldb"
+	"github.com/octomesh/octomesh/pkg/stores/clickhouse"
 	"github.com/octomesh/octomesh/pkg/stores/hsqldb"
 	"github.com/octomesh/octomesh/pkg/stores/mongodb"
+	"github.com/octomesh/octomesh/pkg/stores/spanner"
 	"github.com/octomesh/octomesh/services/entity/projects"
 )
 
@@ -15,6 +17,16 @@ import (
 var further = []projects.Dialect{
 	{Name: "hsqldb", Evidence: "engine", Open: overSQL(hsqldb.Open)},
 	{Name: "mongodb", Evidence: mongodb.Evidence, Open: openMongoDB},
+	{Name: "clickhouse", Evidence: "engine", Open: openClickHouse},
+	{Name: "spanner", Evidence: "emulator", Open: openSpanner},
+}
+
+func openClickHouse(ctx context.Context, o *projects.Options, d *projects.Definition, cat *schema.Catalog) (driver.Conn, error) {
+	return clickhouse.Open(ctx, d.URI, cat, clickhouse.Options{Strategy: driver.Strategy(d.Strategy), Committed: o.Metrics.WriterBatch})
+}
+
+func openSpanner(ctx context.Context, o *projects.Options, d *projects.Definition, cat *schema.Catalog) (driver.Conn, error) {
+	return spanner.Open(ctx, d.URI, cat, spanner.Options{Strategy: driver.Strategy(d.Strategy), Committed: o.Metrics.WriterBatch})
 }
 
 func openMongoDB(ctx context.Context, _ *projects.Options, d *projects.Definition, cat *schema.Catalog) (driver.Conn, error) {
