@@ -27,6 +27,7 @@ var (
 const (
 	uniqueViolation      = "23505"
 	outOfRange           = "22003"
+	divisionByZero       = "22012"
 	serializationFailure = "40001"
 	deadlockDetected     = "40P01"
 )

@@ -28,11 +28,14 @@ type group struct {
 	members []*member
 	sending []*request
 	held    map[string]holding
+	folds   folds
+	guesses guesses
 }
 
 var (
 	begin    = fixed("BEGIN")
 	commit   = fixed("COMMIT")
+	errGuess = errors.New("postgres: an idempotency key was used before")
 	errStuck = errors.New("postgres: the units of a group wait for each other")
 )
 
@@ -67,10 +70,17 @@ func (g *group) start() error {
 // commit too. It returns the request that failed, nil for the commit.
 func (g *group) round(requests []*request, end bool) (failed *request, err error) {
 	s := g.session
+	defer g.folds.unfold()
 	opening := !g.begun
 	if opening {
 		s.command(begin)
 		g.begun = true
+	}
+	var proof *request
+	if g.guesses.open() {
+		proof = g.guesses.proof(g.db)
+		defer proof.release()
+		s.put(proof)
 	}
 	for _, r := range requests {
 		s.put(r)
@@ -87,14 +97,16 @@ func (g *group) round(requests []*request, end bool) (failed *request, err error
 	if opening {
 		_, err = s.answer(&other)
 	}
+	if proof != nil && err == nil {
+		if _, err = s.answer(proof); hasCode(err, divisionByZero) {
+			g.guesses.wrong()
+			err = errors.Join(errGuess, err)
+		}
+	}
 	for i := 0; i < len(requests) && err == nil; i++ {
 		failed = requests[i]
-		if _, err = s.answer(failed); err == nil && failed.change != nil {
-			c := failed.change
-			err = failed.each(nil, func(row *row) error {
-				c.Seq, c.Tx = row.int(0), row.int(1)
-				return nil
-			})
+		if _, err = s.answer(failed); err == nil {
+			err = failed.numbered()
 		}
 	}
 	if err == nil && end {
@@ -133,7 +145,9 @@ const (
 )
 
 // alone runs one unit in a transaction of its own, again if it makes sense.
-func (g *group) alone(u driver.Unit) error {
+// guessing tells that its idempotency key may be taken for new at first.
+func (g *group) alone(u driver.Unit, guessing bool) error {
+	g.guesses.begin(u.Single && guessing)
 	for try := 1; ; try++ {
 		err := g.once(u)
 		switch {
@@ -142,6 +156,8 @@ func (g *group) alone(u driver.Unit) error {
 			return nil
 		case g.ended:
 			return unknown(err)
+		case g.guesses.open(), errors.Is(err, errGuess): // what it was told may be wrong
+			g.guesses.begin(false)
 		case g.session == nil: // no connection
 			return err
 		case (g.session.broken != nil || lost(err)) && try <= tryLost:
@@ -175,6 +191,7 @@ func (g *group) once(u driver.Unit) error {
 	}
 	t := &g.tx
 	t.reset(g.db, u)
+	t.guess = func(principal, key string) bool { return g.guess(nil, principal, key) }
 	var failure error // what the server said, before the unit made its own of it
 	t.put = func(q *question) error {
 		err := g.answer(t, q)
@@ -187,7 +204,7 @@ func (g *group) once(u driver.Unit) error {
 	if failure != nil && t.lost != nil {
 		err = told(err, failure)
 	}
-	if err == nil && (g.begun || len(t.deferred) > 0) {
+	if err == nil && (g.begun || len(t.deferred) > 0 || g.guesses.open()) {
 		err = g.finish(t)
 	}
 	if err != nil {
@@ -195,6 +212,23 @@ func (g *group) once(u driver.Unit) error {
 		g.undo()
 	}
 	return err
+}
+
+// guess reports whether a unit may take its idempotency key for new; it holds
+// the key against others of its group then.
+func (g *group) guess(m *member, principal, key string) bool {
+	if g.guesses.off || g.begun {
+		return false
+	}
+	if m != nil {
+		name := replayKey(principal, key)
+		if g.held[name].owner != nil {
+			return false
+		}
+		g.held[name] = holding{owner: m}
+	}
+	g.guesses.keys = append(g.guesses.keys, guess{principal, key})
+	return true
 }
 
 // told is the unit's own word for a failure of the server, if it has one.

@@ -41,8 +41,9 @@ func newMember() *member {
 }
 
 // begin prepares the member for a unit.
-func (m *member) begin(db *DB, u driver.Unit) {
-	m.tx.reset(db, u)
+func (m *member) begin(g *group, u driver.Unit) {
+	m.tx.reset(g.db, u)
+	m.tx.guess = func(principal, key string) bool { return g.guess(m, principal, key) }
 	m.unit, m.asked, m.granted, m.ended, m.err = u, nil, false, false, nil
 	m.tx.put = func(q *question) error {
 		m.asked, m.granted = q, false
@@ -107,9 +108,10 @@ func (g *group) together(jobs []*job) bool {
 		g.held = make(map[string]holding)
 	}
 	clear(g.held)
+	g.guesses.begin(true)
 	members := g.members[:len(jobs)]
 	for i, m := range members {
-		m.begin(g.db, jobs[i].unit)
+		m.begin(g, jobs[i].unit)
 	}
 	err := g.run(slices.Clone(members))
 	if err != nil {
@@ -155,9 +157,17 @@ func (g *group) run(members []*member) error {
 		}
 		// Inserts of equal ids in two groups wait for each other, too.
 		slices.SortStableFunc(members, func(a, b *member) int { return cmp.Compare(a.tx.writes, b.tx.writes) })
-		for _, m := range members {
-			g.sending = append(g.sending, m.tx.deferred...)
+		// the rows before the changes, whose numbers then are held for less long
+		for _, log := range []bool{false, true} {
+			for _, m := range members {
+				for i, r := range m.tx.deferred {
+					if (i >= m.tx.rows) == log {
+						g.sending = append(g.sending, r)
+					}
+				}
+			}
 		}
+		g.sending = g.folds.fold(g.db, g.sending)
 		g.release()
 		var granted []*member
 		for _, m := range members {
@@ -169,7 +179,7 @@ func (g *group) run(members []*member) error {
 		if live && !asking {
 			return errStuck
 		}
-		if !live && !g.begun && len(g.sending) == 0 {
+		if !live && !g.begun && len(g.sending) == 0 && !g.guesses.open() {
 			return nil
 		}
 		slices.SortStableFunc(granted, func(a, b *member) int {

@@ -60,6 +60,8 @@ type DB struct {
 
 	appendChange, storeReply, storeOwnReply *sqlgen.Plan
 
+	appendChanges, proofs wide // by the logarithm of how many
+
 	synced  string // Capabilities.Sync
 	catalog atomic.Pointer[schema.Catalog]
 	epoch   atomic.Pointer[string]

@@ -24,6 +24,8 @@ type request struct {
 	affected int64
 	word     byte         // the first letter of the command's tag
 	change   *mesh.Change // gets its seq and tx from the answer; may be nil
+	folds    bool         // an insert that may share a statement with others
+	parts    []*request   // those that share this one
 	over     bool         // the answer was larger than is kept
 	err      error
 
@@ -47,10 +49,27 @@ func (r *request) release() {
 		r.params = nil
 	}
 	r.args.Reset()
-	r.plan, r.entity, r.change, r.tries = nil, nil, nil, 0
+	r.plan, r.entity, r.change, r.folds, r.tries = nil, nil, nil, false, 0
 	r.params = r.params[:0]
 	r.clear()
 	requests.Put(r)
+}
+
+// numbered gives the changes that were written the numbers of the answer.
+func (r *request) numbered() error {
+	if r.change == nil && len(r.parts) == 0 {
+		return nil
+	}
+	i := 0
+	return r.each(nil, func(row *row) error {
+		c := r.change
+		if len(r.parts) > 0 {
+			c = r.parts[i].change
+			i++
+		}
+		c.Seq, c.Tx = row.int(0), row.int(1)
+		return nil
+	})
 }
 
 // clear forgets the answer.

@@ -63,7 +63,7 @@ func (db *DB) prepare(ctx context.Context, cat *schema.Catalog) error {
 		}
 		epoch, err = m.firstEpoch()
 		return err
-	}})
+	}}, false)
 	if err != nil {
 		return failed(ctx, err)
 	}
@@ -84,9 +84,17 @@ func (db *DB) statements(sequence string) {
 	for i, c := range sqlgen.ChangeColumns {
 		columns[i] = `"` + c + `"`
 	}
-	db.appendChange = fixed(`INSERT INTO "` + sqlgen.ChangesTable + `" (` + strings.Join(columns, ", ") + `)
-SELECT s, COALESCE($1::bigint, s), $2, $3, $4, $5::bigint, $6, $7, $8, $9, $10, $11, $12, $13::bytea, $14::bigint
+	insert := `INSERT INTO "` + sqlgen.ChangesTable + `" (` + strings.Join(columns, ", ") + ")\n"
+	db.appendChange = fixed(insert + `SELECT s, COALESCE($1::bigint, s), $2, $3, $4, $5::bigint, $6, $7, $8, $9, $10, $11, $12, $13::bytea, $14::bigint
 FROM nextval(` + lit + `) s RETURNING "seq", "tx"`)
+	db.appendChange.Params = len(columns) - 1
+	types := []string{"bigint", "text", "text", "text", "bigint", "text", "text", "text", "text", "text", "text", "text", "bytea", "bigint"}
+	for i := range db.appendChanges {
+		n := 1 << i
+		db.appendChanges[i] = fixed(insert + `SELECT s, COALESCE(c1, s), c2, c3, c4, c5, c6, c7, c8, c9, c10, c11, c12, c13, c14
+FROM (SELECT nextval(` + lit + `) s, v.* FROM (VALUES ` + places(n, len(types), types) + `) v(c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11, c12, c13, c14)) w RETURNING "seq", "tx"`)
+		db.proofs[i] = proving(n)
+	}
 	reply := `INSERT INTO "` + sqlgen.RepliesTable + `" ("principal", "idem", "req_hash", "body", "at", "seq") VALUES ($1, $2, $3, $4, $5, `
 	db.storeOwnReply = fixed(reply + "currval(" + lit + "))")
 	db.storeReply = fixed(reply + `(SELECT COALESCE(MAX("seq"), 0) FROM "` + sqlgen.ChangesTable + `"))`)
@@ -266,7 +274,7 @@ func (db *DB) drop() error {
 			}
 		}
 		return m.run(fixed("DROP FUNCTION IF EXISTS " + lowerFunction + "(text)"))
-	}})
+	}}, false)
 }
 
 // firstEpoch returns the epoch of the change log, made if there is none.

@@ -33,7 +33,11 @@ type tx struct {
 	// put answers a question: in lockstep with others, or at once.
 	put func(q *question) error
 
+	// guess reports whether an idempotency key may be taken for new.
+	guess func(principal, key string) bool
+
 	deferred []*request // statements whose answer nobody waits for
+	rows     int        // how many of them, at the beginning, store rows
 	open     bool       // the unit runs
 	lost     error      // the server has ended the transaction
 	sent     bool       // a writing statement has gone out
@@ -67,7 +71,7 @@ func (t *tx) drop() {
 		r.release()
 	}
 	clear(t.deferred)
-	t.deferred = t.deferred[:0]
+	t.deferred, t.rows = t.deferred[:0], 0
 }
 
 // do runs the unit; a panic in it must not take the neighbours along.
@@ -125,6 +129,9 @@ func (t *tx) later(r *request, mayFail bool) error {
 		return err
 	}
 	t.deferred = append(t.deferred, r)
+	if !t.noted {
+		t.rows = len(t.deferred)
+	}
 	if t.single || !mayFail {
 		return nil
 	}
@@ -201,6 +208,7 @@ func (t *tx) Insert(e *schema.Entity, row schema.Row) error {
 	r := newRequest()
 	r.plan, r.entity = t.db.gen.Insert(e, row, &r.args), e
 	r.bind()
+	r.folds = true
 	t.writes = cmp.Or(t.writes, recordKey(e, row[0].Text()))
 	return t.later(r, true)
 }
@@ -259,7 +267,7 @@ func (t *tx) Unlink(rel *schema.Relation, owner string, targets []string) error 
 // by the time that Write returns.
 func (t *tx) Append(c *mesh.Change) error {
 	r := newRequest()
-	r.plan, r.change = t.db.appendChange, c
+	r.plan, r.change, r.folds = t.db.appendChange, c, true
 	r.begin(14)
 	if c.Tx == 0 {
 		c.Tx = t.first
@@ -331,10 +339,15 @@ func (t *tx) hash(r *request, hash []byte) {
 	r.bytes(b)
 }
 
+func replayKey(principal, key string) string { return "\x00" + principal + "\x00" + key }
+
 // Replay implements driver.Tx.
 func (t *tx) Replay(principal, key string) (*driver.Stored, error) {
 	if key == "" {
 		return nil, t.check()
+	}
+	if t.guess(principal, key) {
+		return nil, nil
 	}
 	change, reply := newRequest(), newRequest()
 	defer change.release()
@@ -345,7 +358,7 @@ func (t *tx) Replay(principal, key string) (*driver.Stored, error) {
 		r.text(principal)
 		r.text(key)
 	}
-	err := t.question(&question{requests: []*request{change, reply}, key: "\x00" + principal + "\x00" + key})
+	err := t.question(&question{requests: []*request{change, reply}, key: replayKey(principal, key)})
 	if err != nil {
 		return nil, err
 	}

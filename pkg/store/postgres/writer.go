@@ -89,7 +89,7 @@ func (db *DB) writeAlone(ctx context.Context, u driver.Unit) error {
 	}
 	g := &group{db: db, session: s}
 	defer func() { db.units.put(g.session) }()
-	return g.alone(u)
+	return g.alone(u, false)
 }
 
 func (w *writerLanes) loop() {
@@ -117,7 +117,7 @@ func (w *writerLanes) loop() {
 		}
 		if len(taken) < 2 || !g.together(taken) {
 			for _, j := range taken {
-				j.err = g.alone(j.unit)
+				j.err = g.alone(j.unit, len(taken) < 2)
 			}
 		}
 		for i, j := range taken {
