@@ -117,6 +117,7 @@ var topics = []struct {
 	{"changes", changes},
 	{"positions", positions},
 	{"export and restore", exportRestore},
+	{"data set", dataSet},
 	{"stream", stream},
 	{"stream close", streamClose},
 	{"guard rows", guardRows},
