@@ -26,7 +26,7 @@ type Engine struct {
 	// see one state. Each is a list of statements. Commit and Rollback end both.
 	Begin, Snapshot  []string
 	Commit, Rollback string
-	// Units and Snapshots, if set, begin them through the driver instead, for
+	// Units and Snapshots, if set, begin them through the driver first, for
 	// databases that have no statement for it.
 	Units, Snapshots *sqldriver.TxOptions
 	// Ping is a query that always works; empty = SELECT 1.

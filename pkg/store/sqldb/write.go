@@ -138,7 +138,6 @@ func (s *session) start(statements []string, o *sqldriver.TxOptions) error {
 			return s.fail(err, nil)
 		}
 		s.tx = tx
-		return nil
 	}
 	for _, sql := range statements {
 		if err := s.simple(uncancelled, sql); err != nil {

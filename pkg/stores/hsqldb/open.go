@@ -15,6 +15,7 @@ import (
 	"github.com/octomesh/octomesh/pkg/store/driver"
 	"github.com/octomesh/octomesh/pkg/store/migrate"
 	"github.com/octomesh/octomesh/pkg/store/sqldb"
+	"github.com/octomesh/octomesh/pkg/store/sqlgen"
 )
 
 // connectTimeout bounds the making of a connection.
@@ -30,6 +31,10 @@ const factsQuery = `SELECT MAX(CASE PROPERTY_NAME WHEN 'hsqldb.tx' THEN PROPERTY
 // needs an administrator. Errors: those of sqldb.Open, INVALID_REQUEST for an
 // address that is none.
 func Open(ctx context.Context, address string, cat *schema.Catalog, o sqldb.Options) (driver.Conn, error) {
+	return open(ctx, address, Dialect(), cat, o)
+}
+
+func open(ctx context.Context, address string, d *sqlgen.Dialect, cat *schema.Catalog, o sqldb.Options) (driver.Conn, error) {
 	cfg, err := parse(address)
 	if err != nil {
 		return nil, err
@@ -43,7 +48,7 @@ func Open(ctx context.Context, address string, cat *schema.Catalog, o sqldb.Opti
 		return nil, err
 	}
 	e.Connector = &connector{config: cfg, settings: []string{"SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED"}}
-	e.Migrate = migrate.Engine{Dialect: Dialect(), Fits: fits}
+	e.Migrate = migrate.Engine{Dialect: d, Fits: fits}
 	e.Database = cfg.Database
 	e.Tables = introspect
 	// COMMIT and ROLLBACK switch back to one transaction for each statement.

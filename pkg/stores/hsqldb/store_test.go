@@ -70,6 +70,34 @@ func run(t testing.TB, at string, statements ...string) {
 
 func TestStore(t *testing.T) { storetest.Run(t, harness()) }
 
+// The counter of the change log, which other databases rely on that no test can
+// reach, does what it should on this one.
+func TestStoreCounted(t *testing.T) {
+	d := Dialect()
+	d.Counter = true
+	at := func(t testing.TB, uri string, cat *schema.Catalog) driver.Conn {
+		t.Helper()
+		conn, err := open(context.Background(), uri, d, cat, sqldb.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return located{conn, uri}
+	}
+	h := harness()
+	h.Tables = nil
+	h.Open = func(t testing.TB, cat *schema.Catalog) driver.Conn { return at(t, testserver.HSQLDB(t), cat) }
+	h.Beside = func(t testing.TB, cat *schema.Catalog, conn driver.Conn) driver.Conn {
+		return at(t, conn.(located).uri, cat)
+	}
+	h.Reopen = func(t testing.TB, cat *schema.Catalog, conn driver.Conn) driver.Conn {
+		if err := conn.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return at(t, conn.(located).uri, cat)
+	}
+	storetest.Run(t, h)
+}
+
 func TestProperty(t *testing.T) { storetest.Property(t, harness(), storetest.ServerCases()) }
 
 func TestSeededBugs(t *testing.T) { storetest.SeededBugs(t, harness(), storetest.ServerCases()) }

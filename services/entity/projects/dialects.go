@@ -53,6 +53,9 @@ func Find(compiledIn []Dialect, name string) (*Dialect, error) {
 		}
 		names = append(names, compiledIn[i].Name)
 	}
+	if name == "db2" {
+		return nil, fault.New(fault.Unsupported, "no program of ours has DB2, for which there is no driver in pure Go: who has a database/sql driver for it makes one with pkg/stores/db2.OpenWith")
+	}
 	if slices.Contains(known, name) {
 		return nil, fault.New(fault.Unsupported, "the database %q is not compiled into this program, which has %s; start octomesh-all, which has more", name, strings.Join(names, ", "))
 	}

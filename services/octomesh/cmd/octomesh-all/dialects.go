@@ -7,14 +7,22 @@ import (
 	"github.com/octomesh/octomesh/pkg/store/driver"
 	"github.com/octomesh/octomesh/pkg/store/sqldb"
 	"github.com/octomesh/octomesh/pkg/stores/clickhouse"
+	"github.com/octomesh/octomesh/pkg/stores/hana"
 	"github.com/octomesh/octomesh/pkg/stores/hsqldb"
 	"github.com/octomesh/octomesh/pkg/stores/mongodb"
+	"github.com/octomesh/octomesh/pkg/stores/mssql"
+	"github.com/octomesh/octomesh/pkg/stores/oracle"
 	"github.com/octomesh/octomesh/pkg/stores/spanner"
+	"github.com/octomesh/octomesh/pkg/stores/sybase"
 	"github.com/octomesh/octomesh/services/entity/projects"
 )
 
 // further are the dialects that this program has and octomesh has not.
 var further = []projects.Dialect{
+	{Name: "oracle", Evidence: "text", Open: overSQL(oracle.Open)},
+	{Name: "mssql", Evidence: "text", Open: overSQL(mssql.Open)},
+	{Name: "hana", Evidence: "text", Open: overSQL(hana.Open)},
+	{Name: "sybase", Evidence: "text", Open: overSQL(sybase.Open)},
 	{Name: "hsqldb", Evidence: "engine", Open: overSQL(hsqldb.Open)},
 	{Name: "mongodb", Evidence: mongodb.Evidence, Open: openMongoDB},
 	{Name: "clickhouse", Evidence: "engine", Open: openClickHouse},
