@@ -84,6 +84,7 @@ func (g Engine) Compare(want, have []Table) Plan {
 }
 
 func (g Engine) find(have []Table, name string) *Table {
+	name = g.Dialect.Short(name)
 	for i := range have {
 		if equalName(have[i].Name, name, g.FoldTables) {
 			return &have[i]

@@ -55,7 +55,7 @@ func (g Engine) Run(ctx context.Context, db Database, s driver.Strategy, cat *sc
 		}
 	}
 	r := run{Engine: g, db: db, catalog: cat.Version, id: rand.Text()[:8]}
-	journal := func(st Step) bool { return st.Table == sqlgen.JournalTable }
+	journal := func(st Step) bool { return st.Table == g.Dialect.Short(sqlgen.JournalTable) }
 	r.journal = g.find(have, sqlgen.JournalTable) != nil && !slices.ContainsFunc(p.Steps, journal)
 	ordered := slices.Clone(p.Steps)
 	slices.SortStableFunc(ordered, func(a, b Step) int { // the journal first: the rest is written into it

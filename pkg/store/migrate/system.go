@@ -49,6 +49,7 @@ func System(d *sqlgen.Dialect) []Table {
 	}
 	for i := range tables {
 		form(d, &tables[i], nil)
+		shorten(d, &tables[i])
 	}
 	return tables
 }

@@ -87,6 +87,9 @@ type Dialect struct {
 	// MaxName is the longest identifier, in bytes; 0 = no limit. Short makes
 	// longer ones fit.
 	MaxName int
+	// Prefix is put before names that begin with an underscore, for engines whose
+	// names begin with a letter. MaxName must be set.
+	Prefix string
 	// Match writes a text test on an operand and reports whether it is exact; see
 	// Match.
 	Match func(b *Builder, m Match) bool
@@ -184,6 +187,9 @@ func (d *Dialect) Ident(name string) string { return string(d.AppendIdent(nil, n
 // with a digest of the whole: the same in every process, another for another
 // name.
 func (d *Dialect) Short(name string) string {
+	if d.Prefix != "" && strings.HasPrefix(name, "_") {
+		name = d.Prefix + name
+	}
 	if d.MaxName == 0 || len(name) <= d.MaxName {
 		return name
 	}

@@ -128,7 +128,7 @@ func (db *DB) NewEpoch(ctx context.Context) (string, error) {
 type tables struct{ db *DB }
 
 // Exec implements migrate.Database. The journal is noted with plain inserts and
-// updates; ClickHouse wants numbers with the one and another word for the other.
+// updates; an update here is one more row.
 func (t tables) Exec(ctx context.Context, sql string, args ...any) error {
 	values := make([]schema.Value, len(args))
 	for i, v := range args {
@@ -144,7 +144,9 @@ func (t tables) Exec(ctx context.Context, sql string, args ...any) error {
 	}
 	if rest, ok := strings.CutPrefix(sql, "UPDATE "); ok {
 		table, rest, _ := strings.Cut(rest, " SET ")
-		sql = "ALTER TABLE " + table + " UPDATE " + rest + " SETTINGS mutations_sync = 1"
+		set, where, _ := strings.Cut(rest, " WHERE ")
+		column, value, _ := strings.Cut(set, " = ")
+		sql = "INSERT INTO " + table + " SELECT * REPLACE (" + value + " AS " + column + ", `" + revColumn + "` + 1 AS `" + revColumn + "`) FROM " + table + " FINAL WHERE " + where
 	}
 	return t.db.exec(ctx, render(sql, values))
 }

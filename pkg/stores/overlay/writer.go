@@ -90,6 +90,9 @@ func (w *Writer) Write(ctx context.Context, u driver.Unit) error {
 	return j.err
 }
 
+// Waiting is how many units wait.
+func (w *Writer) Waiting() int { return len(w.queue) }
+
 func (w *Writer) send(j *job) error {
 	w.mu.RLock()
 	defer w.mu.RUnlock()

@@ -18,8 +18,8 @@ const seqKey = "seq"
 
 var metaColumns = []string{"key", "value"}
 
-func meta(key, value string) *spanner.Mutation {
-	return spanner.InsertOrUpdate(sqlgen.MetaTable, metaColumns, []any{key, value})
+func (db *DB) meta(key, value string) *spanner.Mutation {
+	return spanner.InsertOrUpdate(db.dialect.Short(sqlgen.MetaTable), metaColumns, []any{key, value})
 }
 
 // counter reads the last seq; 0 before the first.
@@ -52,7 +52,7 @@ func (db *DB) commit(fill func(base overlay.Base, last int64) (*overlay.Group, e
 		if err != nil || g.Empty() {
 			return err
 		}
-		return txn.BufferWrite(mutations(g, last))
+		return txn.BufferWrite(db.mutations(g, last))
 	})
 	if err != nil {
 		return classify(err, nil)
@@ -65,56 +65,57 @@ func (db *DB) commit(fill func(base overlay.Base, last int64) (*overlay.Group, e
 
 // mutations are what a group leaves. Rows are told apart by the id alone, which
 // is unique among the entities of a table.
-func mutations(g *overlay.Group, last int64) []*spanner.Mutation {
+func (db *DB) mutations(g *overlay.Group, last int64) []*spanner.Mutation {
 	var out []*spanner.Mutation
 	_ = g.Records(func(r *overlay.Record) error { // it fails only where this does
-		table, key := r.Entity.Collection, spanner.Key{r.ID}
+		table, key := db.dialect.Short(r.Entity.Collection), spanner.Key{r.ID}
 		if r.Row == nil || r.Stale {
 			out = append(out, spanner.Delete(table, key))
 		}
 		switch {
 		case r.Row == nil:
 		case r.Before == nil:
-			columns, values := cells(r.Entity, r.Row, nil)
+			columns, values := db.cells(r.Entity, r.Row, nil)
 			out = append(out, spanner.Insert(table, columns, values))
 		default:
-			columns, values := cells(r.Entity, r.Row, r.Before)
+			columns, values := db.cells(r.Entity, r.Row, r.Before)
 			out = append(out, spanner.Update(table, columns, values))
 		}
 		return nil
 	})
 	for _, l := range g.Links() {
+		table, columns := db.dialect.Short(l.Table), []string{db.dialect.Short(l.Columns[0]), db.dialect.Short(l.Columns[1])}
 		if l.There {
-			out = append(out, spanner.InsertOrUpdate(l.Table, l.Columns[:], []any{l.Values[0], l.Values[1]}))
+			out = append(out, spanner.InsertOrUpdate(table, columns, []any{l.Values[0], l.Values[1]}))
 		} else {
-			out = append(out, spanner.Delete(l.Table, spanner.Key{l.Values[0], l.Values[1]}))
+			out = append(out, spanner.Delete(table, spanner.Key{l.Values[0], l.Values[1]}))
 		}
 	}
 	for _, c := range g.Changes() {
-		out = append(out, change(c))
+		out = append(out, db.change(c))
 	}
 	for _, r := range g.Replies() {
-		out = append(out, spanner.Insert(sqlgen.RepliesTable, []string{"principal", "idem", "req_hash", "body", "seq", "at"},
+		out = append(out, spanner.Insert(db.dialect.Short(sqlgen.RepliesTable), []string{"principal", "idem", "req_hash", "body", "seq", "at"},
 			[]any{r.Principal, r.Key, r.Hash, string(r.Body), r.Seq, r.At.UnixMilli()}))
 	}
 	if g.Last() != last {
-		out = append(out, meta(seqKey, strconv.FormatInt(g.Last(), 10)))
+		out = append(out, db.meta(seqKey, strconv.FormatInt(g.Last(), 10)))
 	}
 	return out
 }
 
 // cells are the id and those columns of a row in which it differs from another.
-func cells(e *schema.Entity, row, before schema.Row) (columns []string, values []any) {
+func (db *DB) cells(e *schema.Entity, row, before schema.Row) (columns []string, values []any) {
 	for i, c := range e.Columns {
 		if i == 0 || before == nil || !row[i].Equal(before[i]) {
-			columns = append(columns, c.Physical)
+			columns = append(columns, db.dialect.Short(c.Physical))
 			values = append(values, native(row[i]))
 		}
 	}
 	return columns, values
 }
 
-func change(c *mesh.Change) *spanner.Mutation {
+func (db *DB) change(c *mesh.Change) *spanner.Mutation {
 	var old any
 	switch { // see row.change
 	case c.Inserted:
@@ -138,7 +139,7 @@ func change(c *mesh.Change) *spanner.Mutation {
 	if c.IdempotencyKey != "" {
 		key = c.IdempotencyKey
 	}
-	return spanner.Insert(sqlgen.ChangesTable, sqlgen.ChangeColumns, []any{
+	return spanner.Insert(db.dialect.Short(sqlgen.ChangesTable), sqlgen.ChangeColumns, []any{
 		c.Seq, c.Tx, c.Entity, c.ID, c.Verb, c.Version, text(c.After), old, changed,
 		c.Principal, c.RequestID, c.Transport, key, c.RequestHash, c.At.UnixMilli(),
 	})

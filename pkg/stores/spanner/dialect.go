@@ -29,6 +29,7 @@ func Dialect() *sqlgen.Dialect {
 		Unnest:    true, // a statement has at most 950 parameters
 		NoLimit:   "9223372036854775807",
 		MaxName:   128,
+		Prefix:    "octo", // names of tables and columns begin with a letter
 		Match:     match,
 		Aggregate: aggregate,
 		Float:     "FLOAT64",

@@ -214,13 +214,13 @@ func (db *DB) Trim(ctx context.Context, before time.Time, upTo int64) (int, erro
 		return 0, err
 	}
 	total := 0
-	old := "SELECT `seq`, `at` FROM `_octo_changes` WHERE `seq` <= @p1 AND `seq` < @p2 AND `at` < @p3 ORDER BY `seq` LIMIT @p4"
+	old := "SELECT `seq`, `at` FROM " + db.dialect.Ident(sqlgen.ChangesTable) + " WHERE `seq` <= @p1 AND `seq` < @p2 AND `at` < @p3 ORDER BY `seq` LIMIT @p4"
 	for more := true; more; {
 		var delete []*spanner.Mutation
 		err := db.single().query(ctx, spanner.Statement{SQL: old, Params: map[string]any{
 			"p1": upTo, "p2": newest, "p3": before.UnixMilli(), "p4": int64(trimStep),
 		}}, nil, nil, func(r *row) error {
-			delete = append(delete, spanner.Delete(sqlgen.ChangesTable, spanner.Key{r.num(0)}))
+			delete = append(delete, spanner.Delete(db.dialect.Short(sqlgen.ChangesTable), spanner.Key{r.num(0)}))
 			return nil
 		})
 		if err != nil || len(delete) == 0 {

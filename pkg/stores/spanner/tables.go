@@ -52,7 +52,7 @@ func (db *DB) prepare(ctx context.Context, cat *schema.Catalog) error {
 			epoch = have
 			return nil
 		}
-		return txn.BufferWrite([]*spanner.Mutation{meta(epochKey, epoch)})
+		return txn.BufferWrite([]*spanner.Mutation{db.meta(epochKey, epoch)})
 	})
 	if err != nil {
 		return classify(err, nil)
@@ -73,7 +73,7 @@ func (r *reader) meta(ctx context.Context, key string) (value string, err error)
 // NewEpoch implements driver.Conn.
 func (db *DB) NewEpoch(ctx context.Context) (string, error) {
 	epoch := strings.ToLower(rand.Text()[:8])
-	if _, err := db.client.Apply(ctx, []*spanner.Mutation{meta(epochKey, epoch)}); err != nil {
+	if _, err := db.client.Apply(ctx, []*spanner.Mutation{db.meta(epochKey, epoch)}); err != nil {
 		return "", classify(err, nil)
 	}
 	db.epoch.Store(&epoch)
