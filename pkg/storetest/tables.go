@@ -162,7 +162,7 @@ func (b *base) steps(source string) string {
 	b.Helper()
 	var out []string
 	for _, s := range b.examine(source).Steps {
-		if !strings.HasPrefix(s.Table, "_octo_") {
+		if !strings.Contains(s.Table, "_octo_") {
 			out = append(out, s.Table)
 		}
 	}

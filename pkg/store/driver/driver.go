@@ -169,7 +169,7 @@ type Capabilities struct {
 	// Exposed tells that a transaction is kept whole or not at all, but that a
 	// reader may see a part of one that is being stored.
 	Exposed bool
-	Sync         string // what an acknowledged write survives: "full", "normal", …
+	Sync    string // what an acknowledged write survives: "full", "normal", …
 	// Exclusive tells that one process alone may serve the database.
 	Exclusive bool
 	// Evidence is how the dialect was tested: "engine", "emulator", "text".
