@@ -212,7 +212,7 @@ func (x *transaction) stream(ctx context.Context, r *request, each func(*row) er
 	portal := "p" + strconv.Itoa(x.session.portals)
 	more := false
 	put := func(s *session) {
-		s.bind(portal, s.prepare(r.plan).name, r.params)
+		s.ask(portal, r)
 		s.execute(portal, streamed)
 	}
 	for {

@@ -20,6 +20,7 @@ type request struct {
 	args   sqlgen.Args
 	params []byte // number of values, then each with its length; null has -1
 
+	formats  []byte // of the answer's columns, 1 = binary; nil = all text
 	rows     []byte // the answer: messages of rows, each with its length before it
 	affected int64
 	word     byte         // the first letter of the command's tag
@@ -49,7 +50,7 @@ func (r *request) release() {
 		r.params = nil
 	}
 	r.args.Reset()
-	r.plan, r.entity, r.change, r.folds, r.tries = nil, nil, nil, false, 0
+	r.plan, r.entity, r.change, r.formats, r.folds, r.tries = nil, nil, nil, nil, false, 0
 	r.params = r.params[:0]
 	r.clear()
 	requests.Put(r)
@@ -159,7 +160,7 @@ func (r *request) each(kinds []schema.Kind, each func(*row) error) error {
 	if len(r.rows) == 0 {
 		return nil
 	}
-	out := row{kinds: kinds}
+	out := row{kinds: kinds, formats: r.formats}
 	for b := r.rows; len(b) > 0; {
 		n := binary.BigEndian.Uint32(b)
 		out.read(b[4 : 4+n])

@@ -11,11 +11,12 @@ import (
 	"github.com/octomesh/octomesh/pkg/schema"
 )
 
-// row is a row of an answer: the columns as the server wrote them, in text.
+// row is a row of an answer: the columns as the server wrote them.
 type row struct {
-	kinds  []schema.Kind
-	values [][]byte // nil = null
-	room   [24][]byte
+	kinds   []schema.Kind
+	formats []byte   // 1 = binary; nil = all text
+	values  [][]byte // nil = null
+	room    [24][]byte
 }
 
 // read takes the columns of a DataRow message, without a copy.
@@ -57,6 +58,16 @@ func (r *row) AppendJSON(dst []byte, i int) []byte {
 	if b == nil {
 		return append(dst, "null"...)
 	}
+	if r.binaryAt(i) {
+		if r.kinds[i] == schema.KindFloat {
+			if f, ok := float8(b); ok {
+				return schema.AppendFloat(dst, f)
+			}
+		} else if ms, ok := timestamp(b); ok {
+			return append(schema.AppendTime(append(dst, '"'), ms), '"')
+		}
+		return append(dst, "null"...)
+	}
 	switch r.kinds[i] {
 	case schema.KindText:
 		return schema.AppendString(dst, b)
@@ -75,6 +86,41 @@ func (r *row) AppendJSON(dst []byte, i int) []byte {
 		return append(dst, b...)
 	}
 	return r.Value(i).AppendJSON(dst)
+}
+
+func (r *row) binaryAt(i int) bool { return i < len(r.formats) && r.formats[i] == 1 }
+
+// float8 reads a float8 in binary; false for what JSON has no number for.
+func float8(b []byte) (float64, bool) {
+	if len(b) != 8 {
+		return 0, false
+	}
+	f := math.Float64frombits(binary.BigEndian.Uint64(b))
+	return f, !math.IsInf(f, 0) && !math.IsNaN(f)
+}
+
+// The instants that the language has, in milliseconds since 1970: the years 1 to
+// 9999. The server counts microseconds from the year 2000.
+const (
+	firstInstant = -62135596800000
+	lastInstant  = 253402300799999
+	year2000     = 946684800000
+)
+
+// timestamp reads an instant in binary as milliseconds since 1970; false for
+// what another program wrote that is none of ours.
+func timestamp(b []byte) (ms int64, ok bool) {
+	if len(b) != 8 {
+		return 0, false
+	}
+	us := int64(binary.BigEndian.Uint64(b))
+	if ms = us / 1000; us%1000 < 0 {
+		ms--
+	}
+	if ms < firstInstant-year2000 || ms > lastInstant-year2000 {
+		return 0, false
+	}
+	return ms + year2000, true
 }
 
 // appendFloat appends a float8. Where the server writes no exponent, its text
@@ -129,6 +175,16 @@ func appendTime(dst, b []byte) []byte {
 func (r *row) Value(i int) schema.Value {
 	b := r.values[i]
 	if b == nil {
+		return schema.Null
+	}
+	if r.binaryAt(i) {
+		if r.kinds[i] == schema.KindFloat {
+			if f, ok := float8(b); ok {
+				return schema.FloatOf(f)
+			}
+		} else if ms, ok := timestamp(b); ok {
+			return schema.TimeOf(ms)
+		}
 		return schema.Null
 	}
 	switch r.kinds[i] {

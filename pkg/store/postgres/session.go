@@ -1,10 +1,14 @@
 package postgres
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
+	"slices"
 	"strconv"
 	"time"
 
+	"github.com/octomesh/octomesh/pkg/schema"
 	"github.com/octomesh/octomesh/pkg/store/sqlgen"
 )
 
@@ -16,6 +20,7 @@ type session struct {
 	plans   map[*sqlgen.Plan]*prepared
 	ring    prepared // next: most recently used
 	parsing []*prepared
+	latest  *prepared // that the server has parsed
 	names   int // given so far
 	portals int
 	since   time.Time // of its last use, in a pool
@@ -27,7 +32,8 @@ type prepared struct {
 	sql        string
 	plans      []*sqlgen.Plan // those with this text, usually one
 	prev, next *prepared
-	there      bool // the server has said so
+	there      bool   // the server has said so
+	formats    []byte // of its columns; nil = not known, or all text
 }
 
 // statements is how many statements a session keeps prepared.
@@ -67,6 +73,9 @@ func (s *session) prepare(p *sqlgen.Plan) *prepared {
 	s.stmts[p.SQL], s.plans[p] = st, st
 	s.front(st)
 	s.parse(st.name, p.SQL)
+	if slices.ContainsFunc(p.Kinds, binaryKind) {
+		s.describe(st.name)
+	}
 	s.parsing = append(s.parsing, st)
 	return st
 }
@@ -102,15 +111,63 @@ func (st *prepared) unlink() {
 
 // command adds a statement without values to the pipeline.
 func (s *session) command(p *sqlgen.Plan) {
-	s.bind("", s.prepare(p).name, []byte{0, 0})
+	s.bind("", s.prepare(p).name, []byte{0, 0}, nil)
 	s.execute("", 0)
 }
 
 // put adds a request to the pipeline.
 func (s *session) put(r *request) {
-	st := s.prepare(r.plan)
-	s.bind("", st.name, r.params)
+	s.ask("", r)
 	s.execute("", 0)
+}
+
+// ask binds a request to a portal. What the server says fast in binary comes so
+// once the types of the columns are known: from the second time on.
+func (s *session) ask(portal string, r *request) {
+	st := s.prepare(r.plan)
+	r.formats = nil
+	if r.plan.Kinds != nil {
+		r.formats = st.formats
+	}
+	s.bind(portal, st.name, r.params, r.formats)
+}
+
+// The types whose text costs the server more than it costs us to make
+// (https://www.postgresql.org/docs/current/catalog-pg-type.html).
+const (
+	typeFloat8      = 701
+	typeTimestamp   = 1114
+	typeTimestamptz = 1184
+)
+
+func binaryKind(k schema.Kind) bool { return k == schema.KindFloat || k == schema.KindTime }
+
+// described takes note of a statement's columns.
+func (st *prepared) described(body []byte) {
+	kinds := st.plans[0].Kinds
+	if len(body) < 2 || int(binary.BigEndian.Uint16(body)) != len(kinds) {
+		return
+	}
+	formats := make([]byte, len(kinds))
+	body = body[2:]
+	for i := range formats {
+		end := bytes.IndexByte(body, 0)
+		if end < 0 || len(body) < end+19 {
+			return
+		}
+		switch binary.BigEndian.Uint32(body[end+7:]) {
+		case typeFloat8:
+			if kinds[i] == schema.KindFloat {
+				formats[i] = 1
+			}
+		case typeTimestamp, typeTimestamptz:
+			if kinds[i] == schema.KindTime {
+				formats[i] = 1
+			}
+		}
+		body = body[end+19:]
+	}
+	st.formats = formats
 }
 
 // most is how large an answer may grow in memory: more than any reply.
@@ -131,6 +188,10 @@ func (s *session) answer(r *request) (suspended bool, err error) {
 			r.keep(body, most)
 		case parseComplete:
 			s.parsed()
+		case rowDescription:
+			if s.latest != nil {
+				s.latest.described(body)
+			}
 		case commandComplete:
 			r.affected, r.word = tag(body), body[0]
 			return false, nil
@@ -148,7 +209,8 @@ func (s *session) answer(r *request) (suspended bool, err error) {
 
 func (s *session) parsed() {
 	if len(s.parsing) > 0 {
-		s.parsing[0].there = true
+		s.latest = s.parsing[0]
+		s.latest.there = true
 		s.parsing = s.parsing[1:]
 	}
 }

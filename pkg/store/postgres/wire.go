@@ -43,6 +43,7 @@ const (
 	notification    = 'A'
 	parameterStatus = 'S'
 	portalSuspended = 's'
+	rowDescription  = 'T'
 	readyForQuery   = 'Z'
 )
 
@@ -94,14 +95,26 @@ func (w *wire) parse(name, sql string) {
 	w.end(at)
 }
 
-// bind binds params (see request.params) to a statement, all in text.
-func (w *wire) bind(portal, name string, params []byte) {
+// describe asks for the columns of a statement.
+func (w *wire) describe(name string) {
+	at := w.open('D')
+	w.out = append(w.out, 'S')
+	w.text(name)
+	w.end(at)
+}
+
+// bind binds params (see request.params) to a statement, in text; formats are
+// those of the results, nil = text.
+func (w *wire) bind(portal, name string, params []byte, formats []byte) {
 	at := w.open('B')
 	w.text(portal)
 	w.text(name)
 	w.out = append(w.out, 0, 0)
 	w.out = append(w.out, params...)
-	w.out = append(w.out, 0, 0)
+	w.out = binary.BigEndian.AppendUint16(w.out, uint16(len(formats)))
+	for _, f := range formats {
+		w.out = append(w.out, 0, f)
+	}
 	w.end(at)
 }
 
