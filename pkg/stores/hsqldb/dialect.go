@@ -72,13 +72,14 @@ func plainText(c *schema.Column) bool {
 
 // Surrogates are lower units than U+E000 and above, so a code point above U+FFFF
 // gets a U+FFFF before it, and U+FFFF itself a U+0001 behind it: then the order
-// of the units is that of the code points. (The server takes $1 for a
-// placeholder even inside a text: no group may be named so.)
+// of the units is that of the code points. What a function returns is compared
+// with spaces filled up, whatever the database is set to: a U+0000 ends it. (The
+// server takes $1 for a placeholder even inside a text: no group may be named so.)
 const (
 	orderOpen   = `REGEXP_REPLACE(REPLACE(`
-	orderClose  = `, U&'\FFFF', U&'\FFFF\0001'), '(?=[\x{10000}-\x{10FFFF}])', U&'\FFFF')`
-	unOrderOpen = `REPLACE(REGEXP_REPLACE(`
-	unOrder     = `, '\x{FFFF}(?=[\x{10000}-\x{10FFFF}])', ''), U&'\FFFF\0001', U&'\FFFF')`
+	orderClose  = `, U&'\FFFF', U&'\FFFF\0001'), '(?=[\x{10000}-\x{10FFFF}])', U&'\FFFF') || U&'\0000'`
+	unOrderOpen = `REPLACE(REGEXP_REPLACE(REPLACE(`
+	unOrder     = `, U&'\0000', ''), '\x{FFFF}(?=[\x{10000}-\x{10FFFF}])', ''), U&'\FFFF\0001', U&'\FFFF')`
 	valueOpen   = `CAST(`
 	valueClose  = ` AS ` + textType + `)`
 )
@@ -105,8 +106,9 @@ func match(b *sqlgen.Builder, m sqlgen.Match) bool {
 		m.Operand()
 		b.Write(", ")
 		b.Arg(schema.IntOf(int64(len(utf16.Encode([]rune(m.Text))))))
-		b.Write(pick(m.Negate, ") <> ", ") = "))
+		b.Write(pick(m.Negate, `) || U&'\0000' <> `, `) || U&'\0000' = `) + valueOpen)
 		b.Arg(schema.TextOf(m.Text))
+		b.Write(valueClose + ` || U&'\0000'`)
 	case sqlgen.MatchFold:
 		b.Write("POSITION(")
 		b.Arg(schema.TextOf(m.Text))

@@ -262,19 +262,19 @@ SELECT "id" FROM "people" WHERE ("boss" <> ? OR "boss" IS NULL)
 -- "p1"
 
 -- {"rank":{"$gte":"b"}}
-SELECT "id" FROM "people" WHERE REGEXP_REPLACE(REPLACE(CAST("rank" AS LONGVARCHAR), U&'\FFFF', U&'\FFFF\0001'), '(?=[\x{10000}-\x{10FFFF}])', U&'\FFFF') >= REGEXP_REPLACE(REPLACE(CAST(? AS LONGVARCHAR), U&'\FFFF', U&'\FFFF\0001'), '(?=[\x{10000}-\x{10FFFF}])', U&'\FFFF')
+SELECT "id" FROM "people" WHERE REGEXP_REPLACE(REPLACE(CAST("rank" AS LONGVARCHAR), U&'\FFFF', U&'\FFFF\0001'), '(?=[\x{10000}-\x{10FFFF}])', U&'\FFFF') || U&'\0000' >= REGEXP_REPLACE(REPLACE(CAST(? AS LONGVARCHAR), U&'\FFFF', U&'\FFFF\0001'), '(?=[\x{10000}-\x{10FFFF}])', U&'\FFFF') || U&'\0000'
 -- "b"
 
 -- not {"rank":{"$gte":"b"}}
-SELECT "id" FROM "people" WHERE (REGEXP_REPLACE(REPLACE(CAST("rank" AS LONGVARCHAR), U&'\FFFF', U&'\FFFF\0001'), '(?=[\x{10000}-\x{10FFFF}])', U&'\FFFF') < REGEXP_REPLACE(REPLACE(CAST(? AS LONGVARCHAR), U&'\FFFF', U&'\FFFF\0001'), '(?=[\x{10000}-\x{10FFFF}])', U&'\FFFF') OR "rank" IS NULL)
+SELECT "id" FROM "people" WHERE (REGEXP_REPLACE(REPLACE(CAST("rank" AS LONGVARCHAR), U&'\FFFF', U&'\FFFF\0001'), '(?=[\x{10000}-\x{10FFFF}])', U&'\FFFF') || U&'\0000' < REGEXP_REPLACE(REPLACE(CAST(? AS LONGVARCHAR), U&'\FFFF', U&'\FFFF\0001'), '(?=[\x{10000}-\x{10FFFF}])', U&'\FFFF') || U&'\0000' OR "rank" IS NULL)
 -- "b"
 
 -- {"name":{"$gte":"a","$lt":"b"}}
-SELECT "id" FROM "people" WHERE REGEXP_REPLACE(REPLACE(CAST("name" AS LONGVARCHAR), U&'\FFFF', U&'\FFFF\0001'), '(?=[\x{10000}-\x{10FFFF}])', U&'\FFFF') >= REGEXP_REPLACE(REPLACE(CAST(? AS LONGVARCHAR), U&'\FFFF', U&'\FFFF\0001'), '(?=[\x{10000}-\x{10FFFF}])', U&'\FFFF') AND REGEXP_REPLACE(REPLACE(CAST("name" AS LONGVARCHAR), U&'\FFFF', U&'\FFFF\0001'), '(?=[\x{10000}-\x{10FFFF}])', U&'\FFFF') < REGEXP_REPLACE(REPLACE(CAST(? AS LONGVARCHAR), U&'\FFFF', U&'\FFFF\0001'), '(?=[\x{10000}-\x{10FFFF}])', U&'\FFFF')
+SELECT "id" FROM "people" WHERE REGEXP_REPLACE(REPLACE(CAST("name" AS LONGVARCHAR), U&'\FFFF', U&'\FFFF\0001'), '(?=[\x{10000}-\x{10FFFF}])', U&'\FFFF') || U&'\0000' >= REGEXP_REPLACE(REPLACE(CAST(? AS LONGVARCHAR), U&'\FFFF', U&'\FFFF\0001'), '(?=[\x{10000}-\x{10FFFF}])', U&'\FFFF') || U&'\0000' AND REGEXP_REPLACE(REPLACE(CAST("name" AS LONGVARCHAR), U&'\FFFF', U&'\FFFF\0001'), '(?=[\x{10000}-\x{10FFFF}])', U&'\FFFF') || U&'\0000' < REGEXP_REPLACE(REPLACE(CAST(? AS LONGVARCHAR), U&'\FFFF', U&'\FFFF\0001'), '(?=[\x{10000}-\x{10FFFF}])', U&'\FFFF') || U&'\0000'
 -- "a" "b"
 
 -- not {"name":{"$gte":"a","$lt":"b"}}
-SELECT "id" FROM "people" WHERE ((REGEXP_REPLACE(REPLACE(CAST("name" AS LONGVARCHAR), U&'\FFFF', U&'\FFFF\0001'), '(?=[\x{10000}-\x{10FFFF}])', U&'\FFFF') < REGEXP_REPLACE(REPLACE(CAST(? AS LONGVARCHAR), U&'\FFFF', U&'\FFFF\0001'), '(?=[\x{10000}-\x{10FFFF}])', U&'\FFFF') OR "name" IS NULL) OR (REGEXP_REPLACE(REPLACE(CAST("name" AS LONGVARCHAR), U&'\FFFF', U&'\FFFF\0001'), '(?=[\x{10000}-\x{10FFFF}])', U&'\FFFF') >= REGEXP_REPLACE(REPLACE(CAST(? AS LONGVARCHAR), U&'\FFFF', U&'\FFFF\0001'), '(?=[\x{10000}-\x{10FFFF}])', U&'\FFFF') OR "name" IS NULL))
+SELECT "id" FROM "people" WHERE ((REGEXP_REPLACE(REPLACE(CAST("name" AS LONGVARCHAR), U&'\FFFF', U&'\FFFF\0001'), '(?=[\x{10000}-\x{10FFFF}])', U&'\FFFF') || U&'\0000' < REGEXP_REPLACE(REPLACE(CAST(? AS LONGVARCHAR), U&'\FFFF', U&'\FFFF\0001'), '(?=[\x{10000}-\x{10FFFF}])', U&'\FFFF') || U&'\0000' OR "name" IS NULL) OR (REGEXP_REPLACE(REPLACE(CAST("name" AS LONGVARCHAR), U&'\FFFF', U&'\FFFF\0001'), '(?=[\x{10000}-\x{10FFFF}])', U&'\FFFF') || U&'\0000' >= REGEXP_REPLACE(REPLACE(CAST(? AS LONGVARCHAR), U&'\FFFF', U&'\FFFF\0001'), '(?=[\x{10000}-\x{10FFFF}])', U&'\FFFF') || U&'\0000' OR "name" IS NULL))
 -- "a" "b"
 
 -- {"deletedAt":null}
@@ -284,11 +284,11 @@ SELECT "id" FROM "people" WHERE "deletedAt" IS NULL
 SELECT "id" FROM "people" WHERE "deletedAt" IS NOT NULL
 
 -- {"name":{"$regex":"^ab"}}
-SELECT "id" FROM "people" WHERE (REGEXP_REPLACE(REPLACE(CAST("name" AS LONGVARCHAR), U&'\FFFF', U&'\FFFF\0001'), '(?=[\x{10000}-\x{10FFFF}])', U&'\FFFF') >= REGEXP_REPLACE(REPLACE(CAST(? AS LONGVARCHAR), U&'\FFFF', U&'\FFFF\0001'), '(?=[\x{10000}-\x{10FFFF}])', U&'\FFFF') AND REGEXP_REPLACE(REPLACE(CAST("name" AS LONGVARCHAR), U&'\FFFF', U&'\FFFF\0001'), '(?=[\x{10000}-\x{10FFFF}])', U&'\FFFF') < REGEXP_REPLACE(REPLACE(CAST(? AS LONGVARCHAR), U&'\FFFF', U&'\FFFF\0001'), '(?=[\x{10000}-\x{10FFFF}])', U&'\FFFF'))
+SELECT "id" FROM "people" WHERE (REGEXP_REPLACE(REPLACE(CAST("name" AS LONGVARCHAR), U&'\FFFF', U&'\FFFF\0001'), '(?=[\x{10000}-\x{10FFFF}])', U&'\FFFF') || U&'\0000' >= REGEXP_REPLACE(REPLACE(CAST(? AS LONGVARCHAR), U&'\FFFF', U&'\FFFF\0001'), '(?=[\x{10000}-\x{10FFFF}])', U&'\FFFF') || U&'\0000' AND REGEXP_REPLACE(REPLACE(CAST("name" AS LONGVARCHAR), U&'\FFFF', U&'\FFFF\0001'), '(?=[\x{10000}-\x{10FFFF}])', U&'\FFFF') || U&'\0000' < REGEXP_REPLACE(REPLACE(CAST(? AS LONGVARCHAR), U&'\FFFF', U&'\FFFF\0001'), '(?=[\x{10000}-\x{10FFFF}])', U&'\FFFF') || U&'\0000')
 -- "ab" "ac"
 
 -- not {"name":{"$regex":"^ab"}}
-SELECT "id" FROM "people" WHERE (REGEXP_REPLACE(REPLACE(CAST("name" AS LONGVARCHAR), U&'\FFFF', U&'\FFFF\0001'), '(?=[\x{10000}-\x{10FFFF}])', U&'\FFFF') < REGEXP_REPLACE(REPLACE(CAST(? AS LONGVARCHAR), U&'\FFFF', U&'\FFFF\0001'), '(?=[\x{10000}-\x{10FFFF}])', U&'\FFFF') OR REGEXP_REPLACE(REPLACE(CAST("name" AS LONGVARCHAR), U&'\FFFF', U&'\FFFF\0001'), '(?=[\x{10000}-\x{10FFFF}])', U&'\FFFF') >= REGEXP_REPLACE(REPLACE(CAST(? AS LONGVARCHAR), U&'\FFFF', U&'\FFFF\0001'), '(?=[\x{10000}-\x{10FFFF}])', U&'\FFFF') OR "name" IS NULL)
+SELECT "id" FROM "people" WHERE (REGEXP_REPLACE(REPLACE(CAST("name" AS LONGVARCHAR), U&'\FFFF', U&'\FFFF\0001'), '(?=[\x{10000}-\x{10FFFF}])', U&'\FFFF') || U&'\0000' < REGEXP_REPLACE(REPLACE(CAST(? AS LONGVARCHAR), U&'\FFFF', U&'\FFFF\0001'), '(?=[\x{10000}-\x{10FFFF}])', U&'\FFFF') || U&'\0000' OR REGEXP_REPLACE(REPLACE(CAST("name" AS LONGVARCHAR), U&'\FFFF', U&'\FFFF\0001'), '(?=[\x{10000}-\x{10FFFF}])', U&'\FFFF') || U&'\0000' >= REGEXP_REPLACE(REPLACE(CAST(? AS LONGVARCHAR), U&'\FFFF', U&'\FFFF\0001'), '(?=[\x{10000}-\x{10FFFF}])', U&'\FFFF') || U&'\0000' OR "name" IS NULL)
 -- "ab" "ac"
 
 -- {"name":{"$regex":"^ab$"}}
@@ -300,11 +300,11 @@ SELECT "id" FROM "people" WHERE ("name" <> ? OR "name" IS NULL)
 -- "ab"
 
 -- {"name":{"$regex":"ab$"}}
-SELECT "id" FROM "people" WHERE RIGHT("name", ?) = ?
+SELECT "id" FROM "people" WHERE RIGHT("name", ?) || U&'\0000' = CAST(? AS LONGVARCHAR) || U&'\0000'
 -- 2 "ab"
 
 -- not {"name":{"$regex":"ab$"}}
-SELECT "id" FROM "people" WHERE (RIGHT("name", ?) <> ? OR "name" IS NULL)
+SELECT "id" FROM "people" WHERE (RIGHT("name", ?) || U&'\0000' <> CAST(? AS LONGVARCHAR) || U&'\0000' OR "name" IS NULL)
 -- 2 "ab"
 
 -- {"name":{"$regex":"a.*b"}}
@@ -353,13 +353,13 @@ SELECT "id" FROM "people" WHERE (POSITION(? IN LOWER(TRANSLATE("name", U&'\03A3\
 SELECT "id" FROM "people" ORDER BY "balance" DESC NULLS LAST, "id"
 
 -- by name
-SELECT "id" FROM "people" ORDER BY REGEXP_REPLACE(REPLACE(CAST("name" AS LONGVARCHAR), U&'\FFFF', U&'\FFFF\0001'), '(?=[\x{10000}-\x{10FFFF}])', U&'\FFFF') NULLS FIRST, "id"
+SELECT "id" FROM "people" ORDER BY REGEXP_REPLACE(REPLACE(CAST("name" AS LONGVARCHAR), U&'\FFFF', U&'\FFFF\0001'), '(?=[\x{10000}-\x{10FFFF}])', U&'\FFFF') || U&'\0000' NULLS FIRST, "id"
 
 -- by id
 SELECT "id" FROM "people" ORDER BY "id"
 
 -- sorted page
-SELECT "id" FROM "people" ORDER BY "balance" DESC NULLS LAST, REGEXP_REPLACE(REPLACE(CAST("name" AS LONGVARCHAR), U&'\FFFF', U&'\FFFF\0001'), '(?=[\x{10000}-\x{10FFFF}])', U&'\FFFF') NULLS FIRST, "id" OFFSET ? ROWS FETCH NEXT ? ROWS ONLY
+SELECT "id" FROM "people" ORDER BY "balance" DESC NULLS LAST, REGEXP_REPLACE(REPLACE(CAST("name" AS LONGVARCHAR), U&'\FFFF', U&'\FFFF\0001'), '(?=[\x{10000}-\x{10FFFF}])', U&'\FFFF') || U&'\0000' NULLS FIRST, "id" OFFSET ? ROWS FETCH NEXT ? ROWS ONLY
 -- 2 3
 
 -- limit
@@ -390,7 +390,7 @@ SELECT "_stage"."_c0" AS "_c0", "_stage"."_c1" AS "_c1", "_stage"."_c2" AS "_c2"
 -- 0 1000
 
 -- [{"$group":{"_by":null,"first":{"$min":"name"}}}]
-SELECT "_stage"."_c0" AS "_c0" FROM (SELECT REPLACE(REGEXP_REPLACE(MIN(REGEXP_REPLACE(REPLACE(CAST("name" AS LONGVARCHAR), U&'\FFFF', U&'\FFFF\0001'), '(?=[\x{10000}-\x{10FFFF}])', U&'\FFFF')), '\x{FFFF}(?=[\x{10000}-\x{10FFFF}])', ''), U&'\FFFF\0001', U&'\FFFF') AS "_c0" FROM "people" WHERE "deletedAt" IS NULL) "_stage"
+SELECT "_stage"."_c0" AS "_c0" FROM (SELECT REPLACE(REGEXP_REPLACE(REPLACE(MIN(REGEXP_REPLACE(REPLACE(CAST("name" AS LONGVARCHAR), U&'\FFFF', U&'\FFFF\0001'), '(?=[\x{10000}-\x{10FFFF}])', U&'\FFFF') || U&'\0000'), U&'\0000', ''), '\x{FFFF}(?=[\x{10000}-\x{10FFFF}])', ''), U&'\FFFF\0001', U&'\FFFF') AS "_c0" FROM "people" WHERE "deletedAt" IS NULL) "_stage"
 
 -- [{"$match":{"age":{"$gt":3}}},{"$group":{"_by":"active","n":{"$count":true}}},{"$match":{"n":{"$gte":2}}},{"$sort":{"n":-1}},{"$limit":3}]
 SELECT "_stage"."_c0" AS "_c0", "_stage"."_c1" AS "_c1" FROM (SELECT "active" AS "_c0", COUNT(*) AS "_c1" FROM "people" WHERE "deletedAt" IS NULL AND "age" > ? GROUP BY "active") "_stage" WHERE "_stage"."_c1" >= ? ORDER BY "_stage"."_c1" DESC NULLS LAST, "_stage"."_c0" DESC NULLS LAST OFFSET ? ROWS FETCH NEXT ? ROWS ONLY
