@@ -148,7 +148,7 @@ func (b *base) examine(source string) *driver.Examination {
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	x, err := conn.(driver.Examiner).Examine(b.Context(), cat)
 	if err != nil {
 		b.Fatal(err)

@@ -142,7 +142,7 @@ func (c *databases) look(e *env, def *projects.Definition, cat *schema.Catalog) 
 	if err != nil {
 		return nil, err
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }() // it has read only
 	x, ok := conn.(driver.Examiner)
 	if !ok {
 		return &driver.Examination{Steps: []driver.Step{}}, nil // it has no tables to bring in line

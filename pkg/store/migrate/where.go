@@ -147,9 +147,7 @@ func (p *whereParser) casts() {
 			n++
 		}
 		p.rest = p.rest[n:]
-		if strings.HasPrefix(p.rest, " varying") {
-			p.rest = p.rest[len(" varying"):]
-		}
+		p.rest = strings.TrimPrefix(p.rest, " varying")
 	}
 }
 

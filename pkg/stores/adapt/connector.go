@@ -98,6 +98,7 @@ var (
 func (s *stmt) values(args []sqldriver.NamedValue) ([]sqldriver.NamedValue, error) {
 	s.args = append(s.args[:0], args...)
 	checker, checks := s.Stmt.(sqldriver.NamedValueChecker)
+	//lint:ignore SA1019 drivers older than its successor have no other
 	converter, converts := s.Stmt.(sqldriver.ColumnConverter)
 	for i := range s.args {
 		a := &s.args[i]

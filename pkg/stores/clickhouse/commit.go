@@ -273,7 +273,7 @@ func (db *DB) insert(ctx context.Context, b *block, rev uint64) error {
 	if err != nil {
 		return classify(ctx, err, nil)
 	}
-	defer batch.Close()
+	defer func() { _ = batch.Close() }() // after Send it does nothing
 	cells := make([]any, len(columns))
 	cells[len(cells)-1] = rev
 	for _, row := range b.Rows {

@@ -29,7 +29,7 @@ func (db *DB) query(ctx context.Context, sql string, kinds []schema.Kind, e *sch
 	if err != nil {
 		return classify(ctx, err, e)
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }() // Err has told
 	types := rows.ColumnTypes()
 	names := make([]string, len(types))
 	for i, t := range types {
