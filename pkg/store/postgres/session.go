@@ -21,7 +21,7 @@ type session struct {
 	ring    prepared // next: most recently used
 	parsing []*prepared
 	latest  *prepared // that the server has parsed
-	names   int // given so far
+	names   int       // given so far
 	portals int
 	since   time.Time // of its last use, in a pool
 }
@@ -239,23 +239,6 @@ func (s *session) settle() error {
 			return first
 		}
 	}
-}
-
-// run sends one request and reads its answer.
-func (s *session) run(r *request) error {
-	s.put(r)
-	s.sync()
-	if err := s.flush(); err != nil {
-		return err
-	}
-	_, err := s.answer(r)
-	if s.broken != nil {
-		return err
-	}
-	if end := s.settle(); err == nil {
-		err = end
-	}
-	return err
 }
 
 // forgetAll gives up what was prepared: another program has changed the tables
