@@ -30,6 +30,7 @@ const (
 	divisionByZero       = "22012"
 	serializationFailure = "40001"
 	deadlockDetected     = "40P01"
+	completionUnknown    = "40003"
 )
 
 // coded returns the server's error in err; nil if there is none.
@@ -64,7 +65,7 @@ func stale(err error) bool {
 // lost reports whether the server has ended the connection, or is about to.
 func lost(err error) bool {
 	e := coded(err)
-	return e != nil && (strings.HasPrefix(e.Code, "57P0") || strings.HasPrefix(e.Code, "08"))
+	return e != nil && (strings.HasPrefix(e.Code, "57P0") || strings.HasPrefix(e.Code, "08") || e.Code == completionUnknown)
 }
 
 // unreachable is the fault of a failed connect.

@@ -139,14 +139,17 @@ func (g *group) undo() {
 
 // The bounds of repetition. Each is for a failure that left nothing behind.
 const (
-	tryLost   = 2  // the connection was dead before the commit was sent
-	tryClash  = 8  // a deadlock, or a serialization failure
-	tryUnique = 10 // another was faster to make the record that was looked for
+	tryLost  = 2 // the connection was dead before the commit was sent
+	tryClash = 8 // a deadlock, or a serialization failure
+	// tryCounted is tryClash where all transactions meet at one row.
+	tryCounted = 40
+	tryUnique  = 10 // another was faster to make the record that was looked for
 )
 
 // alone runs one unit in a transaction of its own, again if it makes sense.
 // guessing tells that its idempotency key may be taken for new at first.
 func (g *group) alone(u driver.Unit, guessing bool) error {
+	defer g.db.turn()()
 	g.guesses.begin(u.Single && guessing)
 	for try := 1; ; try++ {
 		err := g.once(u)
@@ -162,7 +165,7 @@ func (g *group) alone(u driver.Unit, guessing bool) error {
 			return err
 		case (g.session.broken != nil || lost(err)) && try <= tryLost:
 			_ = g.session.failed(errMissing)
-		case hasCode(err, serializationFailure, deadlockDetected) && try <= tryClash:
+		case hasCode(err, serializationFailure, deadlockDetected) && try <= g.db.tries():
 			g.db.rest(try)
 		case hasCode(err, uniqueViolation) && g.tx.looked && !errors.Is(err, driver.ErrReplay) && try <= tryUnique:
 		case stale(err) && try <= tryLost:

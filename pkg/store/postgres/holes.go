@@ -44,6 +44,9 @@ func (db *DB) Committed(ctx context.Context) (int64, error) {
 	if err := db.readEpoch(ctx); err != nil {
 		return 0, err
 	}
+	if db.options.cockroach {
+		return db.scalar(ctx, counter)
+	}
 	top, n, err := db.ends(ctx)
 	if err != nil {
 		return 0, err

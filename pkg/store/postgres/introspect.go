@@ -114,7 +114,7 @@ func fits(want, have migrate.Column) bool {
 		}
 		return ok
 	case schema.KindJSON:
-		return d == "json"
+		return d == "json" || d == "text" && want.Declared == d
 	}
 	return isText(d)
 }

@@ -95,11 +95,23 @@ func (g *group) grant(m *member) bool {
 // wait for each other. A unit whose record another one of the group has at hand
 // waits for its end.
 func (g *group) together(jobs []*job) bool {
+	for try := 1; ; try++ {
+		ok, again := g.attempt(jobs)
+		if ok || !again || try > g.db.tries() || !g.db.options.cockroach {
+			return ok
+		}
+		g.db.rest(try)
+	}
+}
+
+// attempt is one run of together; again tells that it has met others.
+func (g *group) attempt(jobs []*job) (ok, again bool) {
+	defer g.db.turn()()
 	if err := g.start(); err != nil {
 		for _, j := range jobs {
 			j.err = err
 		}
-		return true
+		return true, false
 	}
 	for len(g.members) < len(jobs) {
 		g.members = append(g.members, newMember())
@@ -135,7 +147,7 @@ func (g *group) together(jobs []*job) bool {
 	if err == nil {
 		g.db.committed(done)
 	}
-	return err == nil || g.ended
+	return err == nil || g.ended, hasCode(err, serializationFailure, deadlockDetected)
 }
 
 // run runs the members to their common end.

@@ -48,6 +48,8 @@ type Options struct {
 	// Committed, if set, is told after each commit how many writes it held. It
 	// must not wait.
 	Committed func(writes int)
+
+	cockroach bool // see cockroach.go
 }
 
 // DB is a project's schema in a PostgreSQL database. It implements driver.Conn.
@@ -66,6 +68,7 @@ type DB struct {
 	catalog atomic.Pointer[schema.Catalog]
 	epoch   atomic.Pointer[string]
 	settled atomic.Int64 // see holes.go
+	turns   sync.Mutex   // see cockroach.go
 	fence   fence
 
 	reads  reads
@@ -122,7 +125,11 @@ func Open(ctx context.Context, uri string, cat *schema.Catalog, o Options) (driv
 		return nil, err
 	}
 	db := &DB{options: o, base: base, closing: make(chan struct{}), shared: make(map[*sqlgen.Plan]*sqlgen.Plan)}
-	if err := db.prepare(ctx, cat); err != nil {
+	prepare := db.prepare
+	if o.cockroach {
+		prepare = db.prepareCounted
+	}
+	if err := prepare(ctx, cat); err != nil {
 		return nil, err
 	}
 	db.reads = reads{db: db, exec: &db.lanes, settled: -1}
@@ -130,7 +137,11 @@ func Open(ctx context.Context, uri string, cat *schema.Catalog, o Options) (driv
 	db.long.init(db, streamer, max(2, o.Pool/2))
 	db.units.init(db, writer, o.Pool)
 	db.lanes.start(db, o.Lanes)
-	db.writer.start(db, o.Lanes)
+	if o.cockroach {
+		db.writer.start(db, 1)
+	} else {
+		db.writer.start(db, o.Lanes)
+	}
 	return db, nil
 }
 
@@ -218,9 +229,13 @@ func (db *DB) config(r role) *pgconn.Config {
 		idle *= 10
 	}
 	own("idle_in_transaction_session_timeout", ms(idle))
+	if db.options.cockroach {
+		set("default_transaction_isolation", "serializable")
+	}
 	switch {
 	case r != writer:
 		set("default_transaction_read_only", "on")
+	case db.options.cockroach: // each commit is replicated
 	case db.options.Sync == SyncOff:
 		own("synchronous_commit", "off")
 	default:
@@ -265,7 +280,11 @@ func (db *DB) sharing(p *sqlgen.Plan) *sqlgen.Plan {
 
 // Capabilities implements driver.Conn.
 func (db *DB) Capabilities() driver.Capabilities {
-	return driver.Capabilities{Dialect: db.dialect.Name, Transactions: true, Sync: db.synced, Evidence: "engine"}
+	c := driver.Capabilities{Dialect: db.dialect.Name, Transactions: true, Sync: db.synced, Evidence: "engine"}
+	if db.options.cockroach {
+		c.Evidence = "emulator"
+	}
+	return c
 }
 
 // Epoch implements driver.Conn.
@@ -325,7 +344,11 @@ func (db *DB) Oldest(ctx context.Context) (int64, error) { return db.reads.Oldes
 // Snapshot implements driver.Conn.
 func (db *DB) Snapshot(ctx context.Context, fn func(driver.Reader) error) error {
 	settled := db.settled.Load()
-	return db.reading(ctx, &db.free, repeatable, func(x *transaction) error {
+	begin := repeatable
+	if db.options.cockroach {
+		begin = readOnly // all is serializable there
+	}
+	return db.reading(ctx, &db.free, begin, func(x *transaction) error {
 		return fn(&reads{db: db, exec: x, settled: settled})
 	})
 }

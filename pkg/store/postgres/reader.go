@@ -174,7 +174,7 @@ func (x *reads) Changes(ctx context.Context, after int64, limit int, each func(*
 		hole := int64(0)
 		err := x.rows(ctx, r, false, func(row *row) error {
 			seq := row.int(0)
-			if seq > after+1 && seq-1 > settled {
+			if seq > after+1 && seq-1 > settled && !x.db.options.cockroach {
 				hole = seq - 1
 				return errHole
 			}

@@ -79,13 +79,14 @@ func fresh(t testing.TB, uri string) string {
 // exec runs statements as another program would.
 func exec(t testing.TB, uri string, sql ...string) {
 	t.Helper()
-	c, err := pgx.Connect(t.Context(), strings.Replace(uri, "schema=", "search_path=", 1))
+	ctx := context.WithoutCancel(t.Context()) // cleanups run statements too
+	c, err := pgx.Connect(ctx, strings.Replace(uri, "schema=", "search_path=", 1))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = c.Close(context.Background()) }()
 	for _, s := range sql {
-		if _, err := c.Exec(t.Context(), s); err != nil {
+		if _, err := c.Exec(ctx, s); err != nil {
 			t.Fatalf("%s: %v", s, err)
 		}
 	}

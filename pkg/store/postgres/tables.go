@@ -84,18 +84,28 @@ func (db *DB) statements(sequence string) {
 	for i, c := range sqlgen.ChangeColumns {
 		columns[i] = `"` + c + `"`
 	}
+	types := []string{"bigint", "text", "text", "text", "bigint", "text", "text", "text", "text", "text", "text", "text", "bytea", "bigint"}
+	reply := `INSERT INTO "` + sqlgen.RepliesTable + `" ("principal", "idem", "req_hash", "body", "at", "seq") VALUES ($1, $2, $3, $4, $5, `
 	insert := `INSERT INTO "` + sqlgen.ChangesTable + `" (` + strings.Join(columns, ", ") + ")\n"
+	if db.options.cockroach {
+		for i := range db.appendChanges {
+			db.appendChanges[i] = counted(insert, 1<<i, types)
+			db.proofs[i] = proving(1 << i)
+		}
+		db.appendChange = db.appendChanges[0]
+		db.storeReply = fixed(reply + `(SELECT "value"::bigint FROM "` + sqlgen.MetaTable + `" WHERE "key" = '` + counterKey + `'))`)
+		db.storeOwnReply = db.storeReply
+		return
+	}
 	db.appendChange = fixed(insert + `SELECT s, COALESCE($1::bigint, s), $2, $3, $4, $5::bigint, $6, $7, $8, $9, $10, $11, $12, $13::bytea, $14::bigint
 FROM nextval(` + lit + `) s RETURNING "seq", "tx"`)
 	db.appendChange.Params = len(columns) - 1
-	types := []string{"bigint", "text", "text", "text", "bigint", "text", "text", "text", "text", "text", "text", "text", "bytea", "bigint"}
 	for i := range db.appendChanges {
 		n := 1 << i
 		db.appendChanges[i] = fixed(insert + `SELECT s, COALESCE(c1, s), c2, c3, c4, c5, c6, c7, c8, c9, c10, c11, c12, c13, c14
 FROM (SELECT nextval(` + lit + `) s, v.* FROM (VALUES ` + places(n, len(types), types) + `) v(c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11, c12, c13, c14)) w RETURNING "seq", "tx"`)
 		db.proofs[i] = proving(n)
 	}
-	reply := `INSERT INTO "` + sqlgen.RepliesTable + `" ("principal", "idem", "req_hash", "body", "at", "seq") VALUES ($1, $2, $3, $4, $5, `
 	db.storeOwnReply = fixed(reply + "currval(" + lit + "))")
 	db.storeReply = fixed(reply + `(SELECT COALESCE(MAX("seq"), 0) FROM "` + sqlgen.ChangesTable + `"))`)
 }
@@ -116,7 +126,11 @@ func failed(ctx context.Context, err error) error {
 
 // check looks whether this is a database that can be used.
 func (db *DB) check(m *migration) error {
-	r, err := m.ask(hasSchema)
+	look := hasSchema
+	if db.options.cockroach {
+		look = hasCluster
+	}
+	r, err := m.ask(look)
 	defer r.release()
 	if err != nil {
 		return err
@@ -197,7 +211,9 @@ func (m *migration) Query(_ context.Context, sql string, columns int, each func(
 	})
 }
 
-func engine(d *sqlgen.Dialect) migrate.Engine { return migrate.Engine{Dialect: d, Fits: fits} }
+func engine(d *sqlgen.Dialect) migrate.Engine {
+	return migrate.Engine{Dialect: d, Fits: fits, Numbered: d.Counter}
+}
 
 // migrate runs the steps of a strategy, with nobody else at it.
 func (m *migration) migrate(ctx context.Context, cat *schema.Catalog, strategy driver.Strategy) error {
@@ -206,8 +222,7 @@ func (m *migration) migrate(ctx context.Context, cat *schema.Catalog, strategy d
 			return err
 		}
 	}
-	_, err := engine(m.db.dialect).Run(ctx, m, strategy, cat)
-	return err
+	return m.steps(ctx, cat, strategy)
 }
 
 // lower makes sure of lowerFunction; it is false where the user may not make it.
@@ -232,10 +247,15 @@ func (db *DB) Apply(ctx context.Context, cat *schema.Catalog) error {
 	if strategy == driver.Create || strategy == driver.CreateDrop {
 		strategy = driver.Update
 	}
-	err := db.Write(ctx, driver.Unit{Run: func(d driver.Tx) error {
-		m := &migration{db, d.(*tx)}
-		return m.migrate(context.WithoutCancel(ctx), cat, strategy)
-	}})
+	var err error
+	if db.options.cockroach {
+		err = db.locked(ctx, func(m *migration) error { return m.steps(context.WithoutCancel(ctx), cat, strategy) })
+	} else {
+		err = db.Write(ctx, driver.Unit{Run: func(d driver.Tx) error {
+			m := &migration{db, d.(*tx)}
+			return m.migrate(context.WithoutCancel(ctx), cat, strategy)
+		}})
+	}
 	if err == nil {
 		db.catalog.Store(cat)
 	}
@@ -253,6 +273,9 @@ func (db *DB) Examine(ctx context.Context, cat *schema.Catalog) (x *driver.Exami
 
 // drop removes the catalog's tables and the system's.
 func (db *DB) drop() error {
+	if db.options.cockroach {
+		return db.locked(context.Background(), (*migration).dropAll)
+	}
 	s, err := db.connect(context.Background(), writer)
 	if err != nil {
 		return err
@@ -264,14 +287,8 @@ func (db *DB) drop() error {
 		if err := m.run(migrating); err != nil {
 			return err
 		}
-		have, err := m.Tables(context.Background())
-		if err != nil {
+		if err := m.dropAll(); err != nil {
 			return err
-		}
-		for _, step := range engine(db.dialect).Drops(migrate.Wanted(db.catalog.Load(), db.dialect), have) {
-			if err := m.run(fixed(migrate.SQL(db.dialect, step))); err != nil {
-				return migrate.StepFault(step, err)
-			}
 		}
 		return m.run(fixed("DROP FUNCTION IF EXISTS " + lowerFunction + "(text)"))
 	}}, false)

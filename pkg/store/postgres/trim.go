@@ -31,10 +31,14 @@ func (db *DB) Trim(ctx context.Context, before time.Time, upTo int64) (int, erro
 	}
 	border = min(border, upTo+1, top)
 	total := 0
+	replies := trimReplies
+	if db.options.cockroach {
+		replies = dropKeyed
+	}
 	for _, part := range []struct {
 		plan  *sqlgen.Plan
 		below int64
-	}{{trimChanges, border}, {trimReplies, before.UnixMilli()}} {
+	}{{trimChanges, border}, {replies, before.UnixMilli()}} {
 		for {
 			n, err := db.trim(ctx, part.plan, part.below)
 			total += n

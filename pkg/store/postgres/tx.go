@@ -179,6 +179,8 @@ func (t *tx) Select(ctx context.Context, q *query.Select, each func(driver.Row) 
 	switch {
 	case q.Limit == 0:
 		r.plan, about.shared, about.locks = t.db.sharing(r.plan), true, true
+	case t.db.options.cockroach: // serializable: of two that look for one record, one runs again
+		t.looked = true
 	case !sqlgen.Pinned(q.Where):
 		lock := newRequest()
 		defer lock.release()

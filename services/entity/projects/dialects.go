@@ -31,7 +31,8 @@ type Dialect struct {
 func BuiltIn() []Dialect {
 	return []Dialect{
 		{Name: "sqlite", Evidence: "engine", Open: openSQLite},
-		{Name: "postgres", Evidence: "engine", Open: openPostgres},
+		{Name: "postgres", Evidence: "engine", Open: openPostgres(postgres.Open)},
+		{Name: "cockroachdb", Evidence: "emulator", Open: openPostgres(postgres.OpenCockroach)},
 		{Name: "mysql", Evidence: "text", Open: openMySQL("mysql")},
 		{Name: "mariadb", Evidence: "engine", Open: openMySQL("mariadb")},
 	}
@@ -97,6 +98,8 @@ func openMySQL(name string) func(context.Context, *Options, *Definition, *schema
 }
 
 // openPostgres takes the address as libpq writes it.
-func openPostgres(ctx context.Context, o *Options, d *Definition, cat *schema.Catalog) (driver.Conn, error) {
-	return postgres.Open(ctx, d.URI, cat, postgres.Options{Strategy: driver.Strategy(d.Strategy), Committed: o.Metrics.WriterBatch})
+func openPostgres(open func(context.Context, string, *schema.Catalog, postgres.Options) (driver.Conn, error)) func(context.Context, *Options, *Definition, *schema.Catalog) (driver.Conn, error) {
+	return func(ctx context.Context, o *Options, d *Definition, cat *schema.Catalog) (driver.Conn, error) {
+		return open(ctx, d.URI, cat, postgres.Options{Strategy: driver.Strategy(d.Strategy), Committed: o.Metrics.WriterBatch})
+	}
 }
