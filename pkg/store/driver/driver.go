@@ -162,6 +162,9 @@ const (
 	Inspect Strategy = "inspect"
 )
 
+// SyncUnknown is the Sync of an engine whose server was not asked.
+const SyncUnknown = "unknown"
+
 // Capabilities is the honest record of what an engine guarantees.
 type Capabilities struct {
 	Dialect      string // sqlite, postgres, …
@@ -169,7 +172,7 @@ type Capabilities struct {
 	// Exposed tells that a transaction is kept whole or not at all, but that a
 	// reader may see a part of one that is being stored.
 	Exposed bool
-	Sync    string // what an acknowledged write survives: "full", "normal", …
+	Sync    string // what an acknowledged write survives: "full", "normal", …, SyncUnknown
 	// Exclusive tells that one process alone may serve the database.
 	Exclusive bool
 	// Evidence is how the dialect was tested: "engine", "emulator", "text".

@@ -7,10 +7,17 @@ import (
 
 	"github.com/octomesh/octomesh/pkg/query"
 	"github.com/octomesh/octomesh/pkg/schema"
+	"github.com/octomesh/octomesh/pkg/store/driver"
 	"github.com/octomesh/octomesh/pkg/store/migrate"
 	"github.com/octomesh/octomesh/pkg/store/sqldb"
 	"github.com/octomesh/octomesh/pkg/store/sqlgen"
 )
+
+// Capabilities are those of a database that was never met. What its commits
+// survive is set by its administrator, and nobody has asked it.
+func Capabilities(dialect string) driver.Capabilities {
+	return driver.Capabilities{Dialect: dialect, Transactions: true, Sync: driver.SyncUnknown, Evidence: "text"}
+}
 
 // Types are the declared types of one database.
 type Types struct {

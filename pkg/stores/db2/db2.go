@@ -92,7 +92,7 @@ func OpenWith(ctx context.Context, connector sqldriver.Connector, classify func(
 	e.Ping, e.Touch, e.LockRows, e.MaxIDs = "SELECT 1 FROM SYSIBM.SYSDUMMY1", true, true, 1024
 	e.Bind, e.Time = adapt.Bind, adapt.Time
 	e.Check = adapt.Digits(19, 12, "has more digits than the database keeps (19 before the point, 12 behind it)")
-	e.Capabilities = driver.Capabilities{Dialect: "db2", Transactions: true, Sync: "full", Evidence: "text"}
+	e.Capabilities = adapt.Capabilities("db2")
 	return sqldb.Open(ctx, e, cat, o)
 }
 

@@ -106,7 +106,7 @@ func Open(ctx context.Context, address string, cat *schema.Catalog, o sqldb.Opti
 	e.Ping, e.Touch, e.LockRows, e.MaxIDs = "SELECT 1 FROM DUMMY", true, true, 1024
 	e.Bind, e.Time = bind, adapt.Time
 	e.Check = adapt.Digits(23, 15, "has more digits than the database keeps (23 before the point, 15 behind it)")
-	e.Capabilities = driver.Capabilities{Dialect: "hana", Transactions: true, Sync: "full", Evidence: "text"}
+	e.Capabilities = adapt.Capabilities("hana")
 	return sqldb.Open(ctx, e, cat, o)
 }
 

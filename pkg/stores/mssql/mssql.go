@@ -166,7 +166,7 @@ func Open(ctx context.Context, address string, cat *schema.Catalog, o sqldb.Opti
 	e.Touch, e.LockRows, e.MaxIDs = true, true, 1024
 	e.Bind, e.Time = bind, adapt.Time
 	e.Check = adapt.Digits(20, 18, "has more digits than the database keeps (20 before the point, 18 behind it)")
-	e.Capabilities = driver.Capabilities{Dialect: "mssql", Transactions: true, Sync: "full", Evidence: "text"}
+	e.Capabilities = adapt.Capabilities("mssql")
 	return sqldb.Open(ctx, e, cat, o)
 }
 

@@ -140,6 +140,6 @@ func Open(ctx context.Context, address string, cat *schema.Catalog, o sqldb.Opti
 	e.Units, e.Snapshots, e.Snapshot = new(sqldriver.TxOptions), new(sqldriver.TxOptions), []string{"SET TRANSACTION READ ONLY"}
 	e.Ping, e.Touch, e.LockRows, e.MaxIDs = "SELECT 1 FROM DUAL", true, true, 512
 	e.Bind, e.Time = adapt.Bind, adapt.Time
-	e.Capabilities = driver.Capabilities{Dialect: "oracle", Transactions: true, Sync: "full", Evidence: "text"}
+	e.Capabilities = adapt.Capabilities("oracle")
 	return sqldb.Open(ctx, e, cat, o)
 }

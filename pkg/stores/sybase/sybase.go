@@ -118,7 +118,7 @@ func Open(ctx context.Context, address string, cat *schema.Catalog, o sqldb.Opti
 	e.Touch, e.LockRows, e.MaxIDs = true, true, 512
 	e.Bind, e.Time = bind, adapt.Time
 	e.Check = adapt.Digits(23, 15, "has more digits than the database keeps (23 before the point, 15 behind it)")
-	e.Capabilities = driver.Capabilities{Dialect: "sybase", Transactions: true, Sync: "full", Evidence: "text"}
+	e.Capabilities = adapt.Capabilities("sybase")
 	return sqldb.Open(ctx, e, cat, o)
 }
 
