@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"net"
 	"strconv"
 	"sync"
 	"time"
@@ -169,9 +170,18 @@ func (x *transaction) once(ctx context.Context, put func(*session), answer func(
 	}
 	put(s)
 	s.sync()
-	if ctx.Done() != nil { // the server notices by itself, see connect
-		stop := context.AfterFunc(ctx, func() { _ = s.net.Close() })
-		defer stop()
+	if ctx.Done() != nil {
+		cancelled := make(chan struct{})
+		stop := context.AfterFunc(ctx, func() {
+			defer close(cancelled)
+			s.cancel()
+		})
+		defer func() {
+			if !stop() { // or it could cancel what the session does next
+				<-cancelled
+				_ = s.failed(net.ErrClosed)
+			}
+		}()
 	}
 	if err := s.flush(); err != nil {
 		return err

@@ -28,6 +28,7 @@ type wire struct {
 	// patience is how long an answer may take; 0 = for ever.
 	patience time.Duration
 	broken   error
+	origin   *pgconn.PgConn // only to cancel by
 }
 
 // The kinds of messages that a backend sends.
@@ -50,6 +51,8 @@ const (
 const (
 	readBuffer = 32 << 10
 	keptBuffer = 256 << 10
+	// cancelPatience bounds the request to give up a statement.
+	cancelPatience = time.Second
 )
 
 func dial(ctx context.Context, c *pgconn.Config, patience time.Duration) (*wire, error) {
@@ -62,7 +65,17 @@ func dial(ctx context.Context, c *pgconn.Config, patience time.Duration) (*wire,
 		_ = conn.Close(ctx)
 		return nil, err
 	}
-	return &wire{net: h.Conn, in: bufio.NewReaderSize(h.Conn, readBuffer), status: 'I', patience: patience}, nil
+	return &wire{net: h.Conn, in: bufio.NewReaderSize(h.Conn, readBuffer), status: 'I', patience: patience, origin: conn}, nil
+}
+
+// cancel asks the server, on a connection of its own, to give up the statement
+// that it is at: it would not notice by itself that nobody reads the answer. Then
+// it ends the connection. The server may have finished meanwhile.
+func (w *wire) cancel() {
+	ctx, stop := context.WithTimeout(context.Background(), cancelPatience)
+	defer stop()
+	_ = w.origin.CancelRequest(ctx)
+	_ = w.net.Close()
 }
 
 // close ends the connection, with the server's knowledge if it still listens.
