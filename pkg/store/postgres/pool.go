@@ -212,27 +212,37 @@ func (x *transaction) ask(ctx context.Context, r *request) error {
 	}), r.entity)
 }
 
-// streamed is how many rows a stream has in memory.
-const streamed = 256
+// A stream has one block of rows in memory: at most streamed, and of large ones
+// so few that a block is about blockBytes. The first one is small, since nobody
+// knows yet. A block whose rows are suddenly larger is kept all the same: the
+// portal does not go back.
+const (
+	streamed   = 256
+	firstBlock = 16
+	blockBytes = 1 << 20
+)
+
+// nextBlock is how many rows to ask for after a block of n rows and size bytes.
+func nextBlock(n, size int) int {
+	return min(max(n*blockBytes/max(size, 1), 1), 4*n, streamed)
+}
 
 // stream implements executor: it reads a few rows at a time from a portal, so
 // that memory is flat and other reads may go on between.
 func (x *transaction) stream(ctx context.Context, r *request, each func(*row) error) error {
 	x.session.portals++
 	portal := "p" + strconv.Itoa(x.session.portals)
-	more := false
+	more, n := false, firstBlock
+	r.whole = true
 	put := func(s *session) {
 		s.ask(portal, r)
-		s.execute(portal, streamed)
+		s.execute(portal, n)
 	}
 	for {
 		err := x.round(ctx, put, func(s *session) (err error) {
 			more, err = s.answer(r)
 			return err
 		})
-		if err == nil && r.over {
-			err = errTooLarge
-		}
 		if err == nil {
 			err = r.each(r.plan.Kinds, each)
 		}
@@ -245,6 +255,7 @@ func (x *transaction) stream(ctx context.Context, r *request, each func(*row) er
 			}
 			return classify(err, r.entity)
 		}
-		put = func(s *session) { s.execute(portal, streamed) }
+		n = nextBlock(n, len(r.rows))
+		put = func(s *session) { s.execute(portal, n) }
 	}
 }

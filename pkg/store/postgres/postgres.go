@@ -49,6 +49,7 @@ type Options struct {
 	// must not wait.
 	Committed func(writes int)
 
+	most      int  // bytes of an answer that is not streamed; 0 = most
 	cockroach bool // see cockroach.go
 }
 
@@ -171,6 +172,9 @@ func (o *Options) check() error {
 	}
 	if o.Idle <= 0 {
 		o.Idle = 10 * time.Second
+	}
+	if o.most == 0 {
+		o.most = most
 	}
 	if o.Application == "" {
 		o.Application = "octomesh"

@@ -158,7 +158,8 @@ func (x *reads) Oldest(ctx context.Context) (int64, error) {
 	return r.scalar(), err
 }
 
-// Changes implements driver.Reader.
+// Changes implements driver.Reader. It ends early where the changes are together
+// larger than an answer may be; the first one is given in any case.
 func (x *reads) Changes(ctx context.Context, after int64, limit int, each func(*mesh.Change) error) error {
 	r := newRequest()
 	defer x.release(r)
@@ -172,21 +173,24 @@ func (x *reads) Changes(ctx context.Context, after int64, limit int, each func(*
 		r.int(after)
 		r.int(int64(limit))
 		hole := int64(0)
-		err := x.rows(ctx, r, false, func(row *row) error {
-			seq := row.int(0)
-			if seq > after+1 && seq-1 > settled && !x.db.options.cockroach {
-				hole = seq - 1
-				return errHole
-			}
-			after = seq
-			limit--
-			return each(row.change())
-		})
-		if err != errHole || x.settled >= 0 || proven {
-			if err == errHole {
-				err = nil
-			}
+		err := x.exec.ask(ctx, r)
+		if err == nil {
+			err = r.each(nil, func(row *row) error {
+				seq := row.int(0)
+				if seq > after+1 && seq-1 > settled && !x.db.options.cockroach {
+					hole = seq - 1
+					return errHole
+				}
+				after = seq
+				limit--
+				return each(row.change())
+			})
+		}
+		if hole == 0 {
 			return err
+		}
+		if x.settled >= 0 || proven {
+			return nil
 		}
 		// One look at who writes: either the hole is dead by now, or its writer is
 		// at work and will be met by the next call.

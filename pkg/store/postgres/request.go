@@ -27,7 +27,8 @@ type request struct {
 	change   *mesh.Change // gets its seq and tx from the answer; may be nil
 	folds    bool         // an insert that may share a statement with others
 	parts    []*request   // those that share this one
-	over     bool         // the answer was larger than is kept
+	over     bool         // the answer was larger than is kept: it begins with what is
+	whole    bool         // the answer is kept, however large
 	err      error
 
 	state atomic.Int32
@@ -50,7 +51,7 @@ func (r *request) release() {
 		r.params = nil
 	}
 	r.args.Reset()
-	r.plan, r.entity, r.change, r.formats, r.folds, r.tries = nil, nil, nil, nil, false, 0
+	r.plan, r.entity, r.change, r.formats, r.folds, r.whole, r.tries = nil, nil, nil, nil, false, false, 0
 	r.params = r.params[:0]
 	r.clear()
 	requests.Put(r)
@@ -145,9 +146,10 @@ func (r *request) ids(ids []string, n int) {
 	}
 }
 
-// keep adds a row to the answer, unless it grows over most bytes.
+// keep adds a row to the answer, unless that grows over most bytes. The first row
+// is always kept: an answer that is not empty must not look so.
 func (r *request) keep(body []byte, most int) {
-	if r.over || len(r.rows)+len(body) > most {
+	if r.over || !r.whole && len(r.rows) > 0 && len(r.rows)+len(body) > most {
 		r.over = true
 		return
 	}

@@ -23,6 +23,7 @@ type session struct {
 	latest  *prepared // that the server has parsed
 	names   int       // given so far
 	portals int
+	most    int       // bytes of an answer
 	since   time.Time // of its last use, in a pool
 }
 
@@ -44,7 +45,7 @@ func (db *DB) connect(ctx context.Context, role role) (*session, error) {
 	if err != nil {
 		return nil, unreachable(err)
 	}
-	s := &session{wire: w, stmts: make(map[string]*prepared), plans: make(map[*sqlgen.Plan]*prepared)}
+	s := &session{wire: w, stmts: make(map[string]*prepared), plans: make(map[*sqlgen.Plan]*prepared), most: db.options.most}
 	s.ring.next, s.ring.prev = &s.ring, &s.ring
 	return s, nil
 }
@@ -170,7 +171,7 @@ func (st *prepared) described(body []byte) {
 	st.formats = formats
 }
 
-// most is how large an answer may grow in memory: more than any reply.
+// most is how large an answer may grow in memory, in bytes: more than any reply.
 const most = 64 << 20
 
 // answer reads the answer of the next request of the pipeline: of each what put
@@ -185,7 +186,7 @@ func (s *session) answer(r *request) (suspended bool, err error) {
 		}
 		switch kind {
 		case dataRow:
-			r.keep(body, most)
+			r.keep(body, s.most)
 		case parseComplete:
 			s.parsed()
 		case rowDescription:

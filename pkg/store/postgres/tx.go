@@ -198,6 +198,9 @@ func (t *tx) Select(ctx context.Context, q *query.Select, each func(driver.Row) 
 	if err := t.question(&about); err != nil {
 		return err
 	}
+	if r.over {
+		return errTooLarge
+	}
 	return r.each(r.plan.Kinds, func(row *row) error { return each(row) })
 }
 
