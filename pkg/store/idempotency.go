@@ -19,6 +19,7 @@ func (w *work) replayed(t writing) (bool, error) {
 	if err != nil || stored == nil {
 		return false, err
 	}
+	w.known = true
 	if !bytes.Equal(stored.Hash, w.hash) {
 		return false, fault.New(fault.Conflict, "the idempotency key was used for another request: make a new key for each new request")
 	}

@@ -28,6 +28,8 @@ type work struct {
 	outcome outcome
 	seq     int64 // of the last change, or of what was replayed
 	replay  bool
+	known   bool // the idempotency key was found
+	doubted bool // a refusal was looked into, see again
 }
 
 type record struct {
@@ -44,10 +46,7 @@ func (c *call) write(ctx context.Context, t writing) (*mesh.Reply, error) {
 	}
 	unit := driver.Unit{Single: t.single(), Run: func(tx driver.Tx) error { return w.run(tx, t) }}
 	err := c.store.conn.Write(ctx, unit)
-	for range 2 { // another request with the same key was faster: its reply is ours
-		if !errors.Is(err, driver.ErrReplay) {
-			break
-		}
+	for try := 0; try < 2 && w.again(err); try++ {
 		err = c.store.conn.Write(ctx, unit)
 	}
 	if err != nil {
@@ -71,6 +70,24 @@ func (c *call) write(ctx context.Context, t writing) (*mesh.Reply, error) {
 	return reply, nil
 }
 
+// again reports whether to run once more because another request with the same
+// key was faster: its reply is ours. One that was open when this run looked for
+// the key, and was waited for afterwards, shows in what it did alone: its record
+// is taken, of another version, or full.
+func (w *work) again(err error) bool {
+	if errors.Is(err, driver.ErrReplay) {
+		return true
+	}
+	switch fault.CodeOf(err) {
+	case fault.Conflict, fault.ValidationError, fault.Forbidden:
+	default:
+		return false
+	}
+	again := w.hash != nil && !w.known && !w.doubted
+	w.doubted = true
+	return again
+}
+
 func (c *call) entityName() string {
 	if c.model == nil {
 		return mesh.ProjectEntity
@@ -80,7 +97,7 @@ func (c *call) entityName() string {
 
 // run is one run of the unit. It begins from nothing each time.
 func (w *work) run(tx driver.Tx, t writing) (err error) {
-	w.tx, w.changes, w.removed, w.earlier, w.seq, w.replay = tx, w.changes[:0], nil, nil, 0, false
+	w.tx, w.changes, w.removed, w.earlier, w.seq, w.replay, w.known = tx, w.changes[:0], nil, nil, 0, false, false
 	if w.hash != nil {
 		if found, err := w.replayed(t); err != nil || found {
 			return err
@@ -88,6 +105,13 @@ func (w *work) run(tx driver.Tx, t writing) (err error) {
 	}
 	if w.outcome, err = t.write(w); err != nil {
 		return err
+	}
+	if w.hash != nil && len(w.changes) == 0 {
+		// There was nothing to do: perhaps because another run with this key had
+		// been waited for. What it left in the log is no bar to a stored reply.
+		if found, err := w.replayed(t); err != nil || found {
+			return err
+		}
 	}
 	if w.outcome.kind == recordOutcome && len(w.changes) == 1 {
 		w.outcome.whole = w.changes[0].After

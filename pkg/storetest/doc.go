@@ -130,6 +130,7 @@ var topics = []struct {
 	{"atomic", atomicity},
 	{"versions gapless", gapless},
 	{"one key, one write", oneKey},
+	{"one key, two workers", oneKeyBeside},
 	{"order", order},
 	{"swap catalog", swapCatalog},
 	{"reopen", reopen},
