@@ -91,6 +91,11 @@ func unknown(err error) bool {
 	return errors.As(err, &labeled) && labeled.HasErrorLabel("UnknownTransactionCommitResult")
 }
 
+// unanswered reports whether err came instead of the server's answer.
+func unanswered(err error) bool {
+	return mongo.IsNetworkError(err) || mongo.IsTimeout(err) || errors.Is(err, context.DeadlineExceeded)
+}
+
 // taken tells which record keys hold a value that is taken.
 func taken(err error, e *schema.Entity) error {
 	index, names := duplicate(err)

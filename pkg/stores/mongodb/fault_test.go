@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -141,6 +142,62 @@ func TestTroubleInAWrite(t *testing.T) {
 		if rows, changes := count(t, conn, cat); rows != int64(i+1) || changes != int64(i+1) {
 			t.Fatalf("%s %+v: %d rows, %d changes, want %d", c.command, c.failure, rows, changes, i+1)
 		}
+	}
+}
+
+// TestLostCommit: when nobody hears what became of a commit, the write may have
+// been done, which TIMEOUT says and DB_NOT_CONNECTED would deny; and it is not
+// run once more.
+func TestLostCommit(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		standalone bool
+		command    string
+		failure    mongotest.Failure
+	}{
+		"commit":     {false, "commitTransaction", mongotest.Failure{Code: 50, Text: "MaxTimeMSExpired", After: true}},
+		"standalone": {true, "insert", mongotest.Failure{Hangup: true, After: true}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var trouble interference
+			server := mongotest.Start(t, mongotest.Options{Standalone: c.standalone, Before: trouble.before})
+			cat := catalog(t, things)
+			conn := open(t, server.URI("lost"), cat)
+			trouble.set(c.command, 1<<30, c.failure)
+			mongodb.SetPatience(conn, time.Millisecond)
+			var runs [3]atomic.Int64
+			begun, goOn := make(chan struct{}), make(chan struct{})
+			answers := make(chan error, len(runs))
+			write := func(i int) {
+				u := put(cat, string(rune('a'+i)), string(rune('a'+i)))
+				answers <- conn.Write(t.Context(), driver.Unit{Run: func(tx driver.Tx) error {
+					runs[i].Add(1)
+					if i == 0 {
+						close(begun)
+						<-goOn
+					}
+					return u.Run(tx)
+				}})
+			}
+			go write(0)
+			<-begun
+			go write(1) // these two make a group
+			go write(2)
+			for mongodb.Waiting(conn) < 2 {
+				runtime.Gosched()
+			}
+			close(goOn)
+			for range runs {
+				wantCode(t, <-answers, fault.Timeout)
+			}
+			trouble.set("", 0, mongotest.Failure{})
+			for i := range runs {
+				if n := runs[i].Load(); n != 1 {
+					t.Errorf("unit %d ran %d times", i, n)
+				}
+			}
+		})
 	}
 }
 

@@ -29,7 +29,8 @@ const term = 10 * time.Second
 // owner names this process's writer in the lock.
 var owner = rand.Text()
 
-// unaided runs a job on a standalone server.
+// unaided runs a job on a standalone server. Errors: TIMEOUT when some of it may
+// be left, else those of the job.
 func (w *writer) unaided(j *job) error {
 	ctx, cancel := context.WithTimeout(context.Background(), term-time.Second)
 	defer cancel()
@@ -40,7 +41,9 @@ func (w *writer) unaided(j *job) error {
 	err := call(j.unit.Run, t)
 	t.open = false
 	if err != nil {
-		t.takeBack()
+		if left := t.takeBack(); left != nil || t.wrote && unanswered(t.raw) {
+			err = lost(errors.Join(err, left))
+		}
 	}
 	t.unlock()
 	return err
@@ -91,14 +94,16 @@ func (t *tx) undone(fn func(context.Context) error) {
 	}
 }
 
-// takeBack undoes what a unit has written, the last write first.
-func (t *tx) takeBack() {
+// takeBack undoes what a unit has written, the last write first. An error means
+// that some of it may be left.
+func (t *tx) takeBack() (left error) {
 	ctx, cancel := context.WithTimeout(context.Background(), statementTime)
 	defer cancel()
 	for _, undo := range slices.Backward(t.undo) {
-		_ = undo(ctx) // the others are to be tried all the same
+		left = errors.Join(left, undo(ctx)) // the others are to be tried all the same
 	}
 	t.seq = t.base
+	return left
 }
 
 // wrappedValue is {name: v}.

@@ -2,6 +2,7 @@ package mongodb
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"runtime/debug"
@@ -60,12 +61,14 @@ type writer struct {
 	group []*job
 	ended chan struct{}
 
+	patience time.Duration
+
 	mu     sync.RWMutex // closed against sends
 	closed bool
 }
 
 func newWriter(db *DB) *writer {
-	w := &writer{db: db, queue: make(chan *job, maxWaiting), ended: make(chan struct{})}
+	w := &writer{db: db, queue: make(chan *job, maxWaiting), ended: make(chan struct{}), patience: patience}
 	go w.loop()
 	return w
 }
@@ -158,8 +161,9 @@ func (w *writer) serve(group []*job) {
 		if err == nil {
 			return
 		}
-		if code := fault.CodeOf(err); code == fault.DBNotConnected || code == fault.Overloaded {
-			for _, j := range group { // each would wait for the same
+		code := fault.CodeOf(err)
+		if code == fault.DBNotConnected || code == fault.Overloaded || errors.Is(err, errLost) {
+			for _, j := range group { // each would wait for the same, or be done twice
 				j.err = err
 			}
 			return
@@ -172,11 +176,19 @@ func (w *writer) serve(group []*job) {
 	}
 }
 
+// errLost marks what may have been done although nobody answered.
+var errLost = errors.New("mongodb: the answer was lost")
+
+// lost is the error of a write that raw stopped so. Error: TIMEOUT.
+func lost(raw error) error {
+	return fault.Wrap(errors.Join(errLost, raw), fault.Timeout, "MongoDB went away while it stored the change, which may have been done: look before you repeat it (a request with an idempotency key can simply be sent again)")
+}
+
 // attempt runs jobs in one transaction, again and again while what stopped it
-// may pass. An error means that nothing has happened and that the jobs have no
-// outcome.
+// may pass. An error means that the jobs have no outcome, and, unless it is
+// errLost, that nothing has happened.
 func (w *writer) attempt(jobs []*job) error {
-	late := time.Now().Add(patience)
+	late := time.Now().Add(w.patience)
 	for pause := firstPause; ; pause = min(2*pause, longPause) {
 		raw, err := w.transaction(jobs)
 		if err == nil || !transient(raw) || time.Now().After(late) {
@@ -221,7 +233,7 @@ func (w *writer) transaction(jobs []*job) (raw, err error) {
 // commit commits; while the answer is lost it asks again, which MongoDB answers
 // as the first time.
 func (w *writer) commit(ctx context.Context, s *mongo.Session) (raw, err error) {
-	late := time.Now().Add(patience)
+	late := time.Now().Add(w.patience)
 	for pause := firstPause; ; pause = min(2*pause, longPause) {
 		raw = s.CommitTransaction(ctx)
 		if raw == nil {
@@ -232,8 +244,8 @@ func (w *writer) commit(ctx context.Context, s *mongo.Session) (raw, err error) 
 		}
 		time.Sleep(pause)
 	}
-	if unknown(raw) {
-		return nil, fault.Wrap(raw, fault.DBNotConnected, "MongoDB went away while it committed: the write may or may not have come about; an idempotency key makes it safe to send it again")
+	if unknown(raw) || unanswered(raw) {
+		return nil, lost(raw)
 	}
 	return raw, classify(raw, nil)
 }
