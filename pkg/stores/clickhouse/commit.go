@@ -3,7 +3,6 @@ package clickhouse
 import (
 	"context"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"strconv"
 	"time"
@@ -18,17 +17,18 @@ import (
 )
 
 // block is rows for one table, as a redo keeps them: values are texts, null is
-// nil, Types are those of the columns.
+// nil, Types are those of the columns, of which the last tells what is gone.
 type block struct {
 	Table   string      `json:"t"`
 	Columns []string    `json:"c"`
 	Types   []string    `json:"k"`
 	Rows    [][]*string `json:"r"`
+	Undo    [][]*string `json:"u,omitempty"` // what the table had of these rows
 }
 
 // redo is what a group leaves.
 type redo struct {
-	Rev    uint64   `json:"rev"`
+	Rev    uint64   `json:"rev"` // tells it from others
 	Last   int64    `json:"last"`
 	Blocks []*block `json:"blocks"`
 }
@@ -49,73 +49,18 @@ func (db *DB) commit(fill func(base overlay.Base, last int64) (*overlay.Group, e
 		return err
 	}
 	r := db.redo(g)
-	// What has no change and is one block is stored whole without a redo.
-	if len(r.Blocks) > 1 {
-		text, err := json.Marshal(r)
-		if err != nil {
-			return fault.Wrap(err, fault.Internal, "the group could not be written down")
-		}
-		one := &block{Table: redoTable, Columns: []string{"id", "body"}, Types: []string{"Int64", "String"}, Rows: [][]*string{{num(1), ptr(string(text))}}}
-		if err := db.lease.held(); err != nil { // reading may have taken long
-			return err
-		}
-		if err := db.insert(ctx, one, r.Rev); err != nil {
-			db.doubtful.Store(true) // it may have arrived all the same
-			return err
-		}
+	if err := db.formerLinks(ctx, r, g.Links()); err != nil {
+		return err
 	}
-	if err := db.apply(ctx, r); err != nil {
-		db.doubtful.Store(true)
-		if err := db.recover(ctx); err != nil {
-			return fault.Wrap(err, fault.DBNotConnected, "the database went away while it stored the write, which may take effect when it is back; ask again with the same idempotency key")
-		}
+	if err := db.lease.held(); err != nil { // reading may have taken long
+		return err
+	}
+	if err := db.store(ctx, r); err != nil {
+		return err
 	}
 	if db.told != nil && len(g.Changes()) > 0 {
 		db.told(len(g.Changes()))
 	}
-	return nil
-}
-
-// apply stores the blocks of a redo; again and again is as good as once.
-func (db *DB) apply(ctx context.Context, r *redo) error {
-	for _, b := range r.Blocks {
-		if err := db.insert(ctx, b, r.Rev); err != nil {
-			return err
-		}
-	}
-	db.last.Store(max(db.last.Load(), r.Last))
-	return nil
-}
-
-// recover takes numbers that nobody had, repeats the last redo and reads where
-// the log stands.
-func (db *DB) recover(ctx context.Context) error {
-	if err := db.reserve(ctx); err != nil {
-		return err
-	}
-	var text string
-	err := db.query(ctx, "SELECT `body` FROM `"+redoTable+"` FINAL", nil, nil, func(r *row) error {
-		text = r.text(0)
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	newest, err := db.number(ctx, db.log.Newest)
-	if err != nil {
-		return err
-	}
-	db.last.Store(max(db.last.Load(), newest))
-	if text != "" {
-		var r redo
-		if err := json.Unmarshal([]byte(text), &r); err != nil {
-			return fault.Wrap(err, fault.Internal, "the redo of the last write is damaged; restore the database from a backup")
-		}
-		if err := db.apply(ctx, &r); err != nil {
-			return err
-		}
-	}
-	db.doubtful.Store(false)
 	return nil
 }
 
@@ -158,6 +103,19 @@ func (db *DB) redo(g *overlay.Group) *redo {
 			gone = 1
 		}
 		b.Rows = append(b.Rows, append(cells, num(gone)))
+		former := x
+		if x.Stale {
+			former = x.Was
+		}
+		if former.Before != nil {
+			columns, types := db.columns(former.Entity)
+			b := of(former.Entity.Name, former.Entity.Collection, columns, types)
+			cells := make([]*string, 0, len(columns)+1)
+			for _, v := range former.Before {
+				cells = append(cells, text(v))
+			}
+			b.Undo = append(b.Undo, append(cells, num(0)))
+		}
 		return nil
 	})
 	for _, l := range g.Links() {
@@ -259,6 +217,9 @@ func text(v schema.Value) *string {
 
 // insert stores a block, whole or not at all.
 func (db *DB) insert(ctx context.Context, b *block, rev uint64) error {
+	if len(b.Rows) == 0 {
+		return nil
+	}
 	ctx, cancel := context.WithTimeout(ctx, insertTimeout)
 	defer cancel()
 	columns := make([]clickhouse.ColumnNameAndType, len(b.Columns), len(b.Columns)+1)
@@ -283,7 +244,7 @@ func (db *DB) insert(ctx context.Context, b *block, rev uint64) error {
 			}
 		}
 		if err := batch.Append(cells...); err != nil {
-			return classify(ctx, err, nil)
+			return fault.Wrap(err, fault.Internal, "a value does not fit its column")
 		}
 	}
 	return classify(ctx, batch.Send(), nil)

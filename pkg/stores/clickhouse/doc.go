@@ -13,7 +13,7 @@
 // A group of units is first one row of _octo_redo, which an insert stores whole
 // or not at all, then the blocks of each table, then the changes. A start, and
 // every write after one that failed, first repeats the last redo, which changes
-// nothing where all of it is there: so a group survives the death of the process
-// whole or not at all. What no redo gives is isolation: a reader may see a part
+// nothing where all of it is there; if a table refuses it, what it has done is
+// undone: so a group survives the death of the process whole or not at all. What no redo gives is isolation: a reader may see a part
 // of a group that is being written, and two reads of one request two states.
 package clickhouse

@@ -51,6 +51,8 @@ type Record struct {
 	// Stale tells that the database has a row of another entity there, which has
 	// to go first.
 	Stale bool
+	// Was is, if Stale, the record with that row as its Before.
+	Was *Record
 
 	written bool
 	since   int // how many checks there were when it was written first
@@ -183,9 +185,9 @@ func (g *Group) put(e *schema.Entity, id string, row schema.Row) {
 	old := g.rows[at]
 	r := &Record{Entity: e, ID: id, Row: row, written: true, since: len(g.checks)}
 	if old != nil {
-		r.Before, r.Stale = old.Before, old.Stale
+		r.Before, r.Stale, r.Was = old.Before, old.Stale, old.Was
 		if old.Entity != e && old.Before != nil {
-			r.Before, r.Stale = nil, true
+			r.Before, r.Stale, r.Was = nil, true, old
 		}
 		if old.written {
 			r.since = old.since

@@ -2,7 +2,6 @@ package overlay
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -156,10 +155,11 @@ func (w *Writer) serve(group []*job) {
 	}
 }
 
-// hopeless reports whether an error would meet each unit alone as well.
+// hopeless reports whether an error would meet each unit alone as well, or
+// whether the units may have been stored.
 func hopeless(err error) bool {
 	f := fault.From(err)
-	return f.Code == fault.DBNotConnected || f.Code == fault.Overloaded || errors.Is(err, context.DeadlineExceeded)
+	return f.Code == fault.DBNotConnected || f.Code == fault.Overloaded || f.Code == fault.Timeout
 }
 
 // together runs the group in one commit and tells how many of its units are
