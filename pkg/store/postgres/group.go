@@ -33,10 +33,14 @@ type group struct {
 }
 
 var (
-	begin    = fixed("BEGIN")
-	commit   = fixed("COMMIT")
-	errGuess = errors.New("postgres: an idempotency key was used before")
-	errStuck = errors.New("postgres: the units of a group wait for each other")
+	begin = fixed("BEGIN")
+	// committing names the isolation that units count on, whatever the role, the
+	// database or the address says: a unit that has waited for a row goes on with
+	// what the row has become.
+	committing = fixed("BEGIN ISOLATION LEVEL READ COMMITTED")
+	commit     = fixed("COMMIT")
+	errGuess   = errors.New("postgres: an idempotency key was used before")
+	errStuck   = errors.New("postgres: the units of a group wait for each other")
 )
 
 // connected makes sure that there is a session.
@@ -73,7 +77,11 @@ func (g *group) round(requests []*request, end bool) (failed *request, err error
 	defer g.folds.unfold()
 	opening := !g.begun
 	if opening {
-		s.command(begin)
+		if g.db.options.cockroach { // all is serializable there
+			s.command(begin)
+		} else {
+			s.command(committing)
+		}
 		g.begun = true
 	}
 	var proof *request
