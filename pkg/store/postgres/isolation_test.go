@@ -2,8 +2,10 @@ package postgres_test
 
 import (
 	"fmt"
+	"sync"
 	"testing"
 
+	"github.com/octomesh/octomesh/pkg/mesh"
 	"github.com/octomesh/octomesh/pkg/query"
 	"github.com/octomesh/octomesh/pkg/store/driver"
 	"github.com/octomesh/octomesh/pkg/testserver"
@@ -30,5 +32,49 @@ func TestIsolation(t *testing.T) {
 	}})
 	if err != nil {
 		t.Error(err)
+	}
+}
+
+// Of several that look for a record by a filter that the server can't decide,
+// and make it when there is none, only the first one makes it.
+func TestResidualUpsert(t *testing.T) {
+	t.Parallel()
+	cat := parse(t, rowSchema)
+	e := cat.Entity("Row")
+	uri := fresh(t, testserver.PostgreSQL(t))
+	conns := []driver.Conn{open(t, uri, cat), open(t, uri, cat)}
+	for _, c := range conns {
+		defer func() { _ = c.Close() }()
+	}
+	const rounds, callers = 10, 6
+	for round := range rounds {
+		p, err := query.CompilePattern(fmt.Sprintf(`^(?:r|s)%d-[^$]*?`, round), false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		q := &query.Select{Entity: e, Projection: all(e), Where: query.Regex{Column: e.Columns[0], Pattern: p}, Limit: 1}
+		var done sync.WaitGroup
+		for i := range callers {
+			done.Go(func() {
+				err := conns[i%2].Write(t.Context(), driver.Unit{Single: i < callers/2, Run: func(tx driver.Tx) error {
+					found := false
+					if err := tx.Select(t.Context(), q, func(driver.Row) error { found = true; return nil }); err != nil || found {
+						return err
+					}
+					row := newRow(e, fmt.Sprintf("r%d-%d", round, i))
+					if err := tx.Insert(e, row); err != nil {
+						return err
+					}
+					return tx.Append(&mesh.Change{Entity: e.Name, ID: row[0].Text(), Verb: mesh.Upserted, Version: 1, After: []byte("{}")})
+				}})
+				if err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		done.Wait()
+	}
+	if n, err := conns[0].Count(t.Context(), &query.Select{Entity: e}); err != nil || n != rounds {
+		t.Errorf("%d records, not %d: %v", n, rounds, err)
 	}
 }

@@ -172,23 +172,24 @@ func (t *tx) Select(ctx context.Context, q *query.Select, each func(driver.Row) 
 	r := newRequest()
 	defer r.release()
 	r.plan, r.entity = t.db.gen.Select(q, &r.args), q.Entity
+	about := question{requests: []*request{r}, key: recordKey(q.Entity, pinned(q.Where))}
 	if r.plan.Residual {
+		if q.Limit == 1 && !sqlgen.Pinned(q.Where) {
+			t.looked = true
+			if err := t.lockUpserts(about.key); err != nil {
+				return err
+			}
+		}
 		return t.reads.Select(ctx, q, each)
 	}
-	about := question{requests: []*request{r}, key: recordKey(q.Entity, pinned(q.Where))}
 	switch {
 	case q.Limit == 0:
 		r.plan, about.shared, about.locks = t.db.sharing(r.plan), true, true
 	case t.db.options.cockroach: // serializable: of two that look for one record, one runs again
 		t.looked = true
 	case !sqlgen.Pinned(q.Where):
-		lock := newRequest()
+		lock := upsertLock(about.key)
 		defer lock.release()
-		h := fnv.New64a()
-		_, _ = h.Write([]byte(about.key))
-		lock.plan = upserting
-		lock.begin(1)
-		lock.int(int64(h.Sum64()))
 		about.requests = []*request{lock, r}
 		fallthrough
 	default:
@@ -207,6 +208,26 @@ func (t *tx) Select(ctx context.Context, q *query.Select, each func(driver.Row) 
 // upserting holds back other upserts by a filter until the commit. The lock
 // belongs to the schema, whose tables they are.
 var upserting = fixed("SELECT pg_advisory_xact_lock($1::bigint # (current_schema()::regnamespace::oid::bigint << 32))")
+
+func upsertLock(key string) *request {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(key))
+	r := newRequest()
+	r.plan = upserting
+	r.begin(1)
+	r.int(int64(h.Sum64()))
+	return r
+}
+
+// lockUpserts takes the lock before a read that needs more than one statement.
+func (t *tx) lockUpserts(key string) error {
+	if t.db.options.cockroach { // see Select
+		return nil
+	}
+	r := upsertLock(key)
+	defer r.release()
+	return t.question(&question{requests: []*request{r}, key: key})
+}
 
 // Insert implements driver.Tx.
 func (t *tx) Insert(e *schema.Entity, row schema.Row) error {
