@@ -148,30 +148,49 @@ func (s *stmt) Query([]sqldriver.Value) (sqldriver.Rows, error) { return nil, er
 
 // ExecContext implements database/sql/driver.StmtExecContext.
 func (s *stmt) ExecContext(ctx context.Context, args []sqldriver.NamedValue) (sqldriver.Result, error) {
-	reader, err := s.run(ctx, s.sql, args)
-	if err != nil {
-		return nil, err
+	for try := 0; ; try++ {
+		reader, err := s.run(ctx, s.sql, args)
+		if err != nil {
+			return nil, err
+		}
+		tag, err := reader.Close()
+		switch {
+		case err == nil:
+			return &result{s.conn, tag.RowsAffected()}, nil
+		case !outdated(err) || try == triesOutdated:
+			return nil, err
+		}
 	}
-	tag, err := reader.Close()
-	if err != nil {
-		return nil, err
-	}
-	return &result{s.conn, tag.RowsAffected()}, nil
+}
+
+// triesOutdated is how often a statement is sent again that the server compiled
+// and found outdated before it ran: DDL of another session came between. Nothing
+// of it was done, and the transaction goes on.
+const triesOutdated = 5
+
+func outdated(err error) bool {
+	var e *pgconn.PgError
+	return errors.As(err, &e) && e.Code == "07502"
 }
 
 // QueryContext implements database/sql/driver.StmtQueryContext.
 func (s *stmt) QueryContext(ctx context.Context, args []sqldriver.NamedValue) (sqldriver.Rows, error) {
-	reader, err := s.run(ctx, s.sql, args)
-	if err != nil {
-		return nil, err
-	}
-	r := &rows{reader: reader, fields: reader.FieldDescriptions()}
-	if len(r.fields) == 0 { // refused
-		if _, err := reader.Close(); err != nil {
+	for try := 0; ; try++ {
+		reader, err := s.run(ctx, s.sql, args)
+		if err != nil {
+			return nil, err
+		}
+		r := &rows{reader: reader, fields: reader.FieldDescriptions()}
+		if len(r.fields) > 0 {
+			return r, nil
+		}
+		switch _, err := reader.Close(); { // refused
+		case err == nil:
+			return r, nil
+		case !outdated(err) || try == triesOutdated:
 			return nil, err
 		}
 	}
-	return r, nil
 }
 
 // result is what a statement has done.

@@ -20,6 +20,9 @@ var kinds = map[string]sqldb.Kind{
 	"22003": sqldb.OutOfRange, "22008": sqldb.OutOfRange,
 	"40001": sqldb.Again, "40502": sqldb.Again, "HYT00": sqldb.Again,
 	"28000": sqldb.Denied, "28501": sqldb.Denied, "42501": sqldb.Other,
+	// A statement that DDL of another session outdated between its first row and
+	// its compilation: another connection compiles it anew.
+	"07502": sqldb.Lost,
 	"08003": sqldb.Lost, "08006": sqldb.Lost, "08503": sqldb.Lost,
 	"08001": sqldb.Refused, "08004": sqldb.Denied, "3D000": sqldb.NoDatabase,
 	"25006": sqldb.ReadOnly, "25503": sqldb.ReadOnly, "25504": sqldb.ReadOnly, "45027": sqldb.ReadOnly,
