@@ -24,10 +24,11 @@ type fence struct {
 	mu      sync.Mutex
 	top     int64           // the highest number seen by then; 0 = no fence stands
 	writers map[string]bool // who held the lock
+	rewound int64           // DB.rewound by then
 }
 
 var (
-	ends = fixed(`SELECT COALESCE(MAX("seq"), 0), COUNT(*) FROM "` + sqlgen.ChangesTable + `" WHERE "seq" > $1`)
+	ends = fixed(`SELECT COALESCE((SELECT MAX("seq") FROM "` + sqlgen.ChangesTable + `"), 0), (SELECT COUNT(*) FROM "` + sqlgen.ChangesTable + `" WHERE "seq" > $1)`)
 	// epochNow also shows what another worker has made of the epoch.
 	epochNow = fixed(`SELECT "value" FROM "` + sqlgen.MetaTable + `" WHERE "key" = 'epoch'`)
 	writers  = fixed(`SELECT virtualtransaction FROM pg_locks WHERE locktype = 'relation' AND relation = '"` + sqlgen.ChangesTable + `"'::regclass
@@ -86,13 +87,24 @@ func (db *DB) readEpoch(ctx context.Context) error {
 	return r.each(nil, func(row *row) error {
 		if epoch := row.string(0); epoch != *db.epoch.Load() {
 			db.epoch.Store(&epoch)
+			db.rewind(db.settled.Load())
 		}
 		return nil
 	})
 }
 
+// rewind gives up what is settled, unless that has changed: the log is not the
+// one that was seen, or another program has made it shorter.
+func (db *DB) rewind(settled int64) {
+	if db.settled.CompareAndSwap(settled, 0) {
+		db.rewound.Add(1)
+	}
+}
+
 // ends reads the highest number, and how many there are above what is settled.
-// Where these make an unbroken row, it settles them.
+// Where these make an unbroken row, it settles them. Trim leaves the highest
+// number; so a log that ends below what is settled was put back (a backup was
+// restored, or a replica took over that lacked the last commits).
 func (db *DB) ends(ctx context.Context) (top, n int64, err error) {
 	settled := db.settled.Load()
 	r := newRequest()
@@ -107,6 +119,10 @@ func (db *DB) ends(ctx context.Context) (top, n int64, err error) {
 		top, n = row.int(0), row.int(1)
 		return nil
 	})
+	if top < settled {
+		db.rewind(settled)
+		return db.ends(ctx)
+	}
 	if n > 0 && n == top-settled {
 		db.settle(top)
 	}
@@ -148,8 +164,8 @@ func (db *DB) look(ctx context.Context, upTo int64) error {
 		if err != nil {
 			return err
 		}
-		if f.top == 0 {
-			f.top, f.writers = top, now
+		if rewound := db.rewound.Load(); f.top == 0 || f.rewound != rewound {
+			f.top, f.writers, f.rewound = top, now, rewound
 		} else {
 			for w := range f.writers {
 				if !now[w] {

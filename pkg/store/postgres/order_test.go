@@ -248,3 +248,34 @@ func (f *follower) check() {
 		}
 	}
 }
+
+// A log that was put back, as by a restored backup, ends where it ends now, and
+// holes in it count again.
+func TestLogPutBack(t *testing.T) {
+	t.Parallel()
+	cat := parse(t, rowSchema)
+	e := cat.Entity("Row")
+	uri := fresh(t, testserver.PostgreSQL(t))
+	conn := open(t, uri, cat)
+	defer func() { _ = conn.Close() }()
+	ends := func(want int64) {
+		t.Helper()
+		if top, err := conn.Committed(t.Context()); err != nil || top != want {
+			t.Errorf("the log ends at %d, not %d: %v", top, want, err)
+		}
+	}
+	for i := range 5 {
+		if err := insert(conn, e, record12(i), true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ends(5)
+	exec(t, uri, `DELETE FROM "_octo_changes" WHERE "seq" > 2`, `SELECT setval(pg_get_serial_sequence('"_octo_changes"', 'seq'), 2)`)
+	ends(2)
+	if err := insert(conn, e, "later", true); err != nil {
+		t.Fatal(err)
+	}
+	ends(3)
+	exec(t, uri, `DELETE FROM "_octo_changes"`)
+	ends(0)
+}

@@ -69,6 +69,7 @@ type DB struct {
 	catalog atomic.Pointer[schema.Catalog]
 	epoch   atomic.Pointer[string]
 	settled atomic.Int64 // see holes.go
+	rewound atomic.Int64 // how often settled was given up
 	turns   sync.Mutex   // see cockroach.go
 	fence   fence
 
