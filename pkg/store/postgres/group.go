@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"errors"
+	"hash/fnv"
 	"sync/atomic"
 	"time"
 
@@ -287,4 +288,28 @@ func (g *group) lose(t *tx, failed *request, err error) error {
 func (t *tx) sentAll() {
 	t.sent = t.sent || len(t.deferred) > 0
 	t.drop()
+}
+
+// upserting holds back other upserts by a filter until the commit. The lock
+// belongs to the schema, whose tables they are.
+var upserting = fixed("SELECT pg_advisory_xact_lock($1::bigint # (current_schema()::regnamespace::oid::bigint << 32))")
+
+func upsertLock(key string) *request {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(key))
+	r := newRequest()
+	r.plan = upserting
+	r.begin(1)
+	r.int(int64(h.Sum64()))
+	return r
+}
+
+// lockUpserts takes the lock before a read that needs more than one statement.
+func (t *tx) lockUpserts(key string) error {
+	if t.db.options.cockroach { // see Select
+		return nil
+	}
+	r := upsertLock(key)
+	defer r.release()
+	return t.question(&question{requests: []*request{r}, key: key})
 }

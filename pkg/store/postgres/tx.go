@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"hash/fnv"
 	"runtime/debug"
 	"slices"
 	"time"
@@ -203,30 +202,6 @@ func (t *tx) Select(ctx context.Context, q *query.Select, each func(driver.Row) 
 		return errTooLarge
 	}
 	return r.each(r.plan.Kinds, func(row *row) error { return each(row) })
-}
-
-// upserting holds back other upserts by a filter until the commit. The lock
-// belongs to the schema, whose tables they are.
-var upserting = fixed("SELECT pg_advisory_xact_lock($1::bigint # (current_schema()::regnamespace::oid::bigint << 32))")
-
-func upsertLock(key string) *request {
-	h := fnv.New64a()
-	_, _ = h.Write([]byte(key))
-	r := newRequest()
-	r.plan = upserting
-	r.begin(1)
-	r.int(int64(h.Sum64()))
-	return r
-}
-
-// lockUpserts takes the lock before a read that needs more than one statement.
-func (t *tx) lockUpserts(key string) error {
-	if t.db.options.cockroach { // see Select
-		return nil
-	}
-	r := upsertLock(key)
-	defer r.release()
-	return t.question(&question{requests: []*request{r}, key: key})
 }
 
 // Insert implements driver.Tx.
