@@ -18,6 +18,9 @@ type Engine struct {
 	Database string
 	// Connector opens connections, with the session's settings made.
 	Connector sqldriver.Connector
+	// Patient, if set, opens those whose statements may take as long as they take:
+	// of reads without a bound, snapshots and changes of tables.
+	Patient sqldriver.Connector
 	// Classify tells what an error of the driver means.
 	Classify func(err error) Problem
 	// Tables reads what tables there are, with their columns and indexes.
@@ -65,6 +68,14 @@ type Engine struct {
 	Survey func(cat *schema.Catalog, tables []migrate.Table)
 	// Capabilities is what the engine guarantees.
 	Capabilities driver.Capabilities
+}
+
+// patient is the connector for statements that may take long.
+func (e *Engine) patient() sqldriver.Connector {
+	if e.Patient != nil {
+		return e.Patient
+	}
+	return e.Connector
 }
 
 // Tombstone is a statement in parts.

@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/octomesh/octomesh/pkg/fault"
 	"github.com/octomesh/octomesh/pkg/mesh"
@@ -22,6 +23,10 @@ type Options struct {
 	// (half as many, at least 2, serve long ones); opened when first needed.
 	// Default: 16 writers, readers twice the cores, 4 to 16.
 	Writers, Readers int
+	// Statement is how long a statement may take, where the engine can bound it.
+	// Reads without a bound, snapshots and changes of tables are not bounded.
+	// Default: 30 s.
+	Statement time.Duration
 	// Committed, if set, is told after each commit how many writes it held. It
 	// must not wait.
 	Committed func(writes int)
@@ -45,7 +50,9 @@ type DB struct {
 	writers pool
 	short   pool // reads of a page or less
 	long    pool // reads without a bound, which a slow reader may hold for long
+	states  pool // snapshots
 	logs    pool // the change log
+	schemas pool // changes of tables
 
 	closing   chan struct{}
 	closeOnce sync.Once
@@ -81,10 +88,13 @@ func Open(ctx context.Context, engine *Engine, cat *schema.Catalog, o Options) (
 	db := &DB{engine: engine, strategy: o.Strategy, told: o.Committed, closing: make(chan struct{})}
 	db.gen, db.log, db.trims = sqlgen.New(d, plansKept), sqlgen.NewLog(d), newTrimming(d)
 	db.locks = newLockTexts(d)
-	db.writers.init(db, o.Writers)
-	db.short.init(db, o.Readers)
-	db.long.init(db, max(2, o.Readers/2))
-	db.logs.init(db, 2)
+	quick, patient := engine.Connector, engine.patient()
+	db.writers.init(db, quick, o.Writers)
+	db.short.init(db, quick, o.Readers)
+	db.long.init(db, patient, max(2, o.Readers/2))
+	db.states.init(db, patient, o.Readers)
+	db.logs.init(db, quick, 2)
+	db.schemas.init(db, patient, 1)
 	db.catalog.Store(cat)
 	if err := db.prepare(ctx, cat); err != nil {
 		db.strategy = driver.None // nothing to drop
@@ -110,7 +120,7 @@ func (db *DB) Ping(ctx context.Context) error {
 func (db *DB) Close() error {
 	db.closeOnce.Do(func() {
 		close(db.closing)
-		for _, p := range []*pool{&db.writers, &db.short, &db.long, &db.logs} {
+		for _, p := range []*pool{&db.writers, &db.short, &db.long, &db.states, &db.logs, &db.schemas} {
 			p.close()
 		}
 		if db.strategy == driver.CreateDrop {
@@ -196,14 +206,14 @@ func (db *DB) Snapshot(ctx context.Context, fn func(driver.Reader) error) error 
 	var s *session
 	for try := 0; ; try++ {
 		var err error
-		if s, err = db.short.get(ctx); err != nil {
+		if s, err = db.states.get(ctx); err != nil {
 			return err
 		}
 		if err = s.start(db.engine.Snapshot, db.engine.Snapshots); err == nil {
 			break
 		}
 		broken := s.broken
-		db.short.put(s)
+		db.states.put(s)
 		if !broken || try > 0 {
 			return err
 		}
@@ -212,7 +222,7 @@ func (db *DB) Snapshot(ctx context.Context, fn func(driver.Reader) error) error 
 		if !s.broken && s.end(false) != nil {
 			s.broken = true
 		}
-		db.short.put(s)
+		db.states.put(s)
 	}()
 	return fn(snapshot{s})
 }

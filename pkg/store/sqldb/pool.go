@@ -20,6 +20,7 @@ const fresh = time.Second
 // all are out. Who waits, waits in a channel.
 type pool struct {
 	db      *DB
+	to      sqldriver.Connector
 	tokens  chan struct{}
 	waiting atomic.Int64
 
@@ -27,8 +28,8 @@ type pool struct {
 	idle []*session
 }
 
-func (p *pool) init(db *DB, n int) {
-	p.db = db
+func (p *pool) init(db *DB, to sqldriver.Connector, n int) {
+	p.db, p.to = db, to
 	p.tokens = make(chan struct{}, n)
 	for range n {
 		p.tokens <- struct{}{}
@@ -73,7 +74,7 @@ func (p *pool) get(ctx context.Context) (*session, error) {
 		}
 		s.close()
 	}
-	s, err := p.db.connect(ctx)
+	s, err := p.db.connect(ctx, p.to)
 	if err != nil {
 		p.tokens <- struct{}{}
 		return nil, err

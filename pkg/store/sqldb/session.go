@@ -42,8 +42,8 @@ type statement struct {
 	prev, next *statement
 }
 
-func (db *DB) connect(ctx context.Context) (*session, error) {
-	conn, err := db.engine.Connector.Connect(ctx)
+func (db *DB) connect(ctx context.Context, to sqldriver.Connector) (*session, error) {
+	conn, err := to.Connect(ctx)
 	if err != nil {
 		return nil, db.classify(err, nil)
 	}

@@ -53,7 +53,7 @@ func (db *DB) prepare(ctx context.Context, cat *schema.Catalog) error {
 
 // locked runs do on a connection that holds the lock of schema changes.
 func (db *DB) locked(ctx context.Context, do func(*session) error) error {
-	return db.with(ctx, &db.writers, func(s *session) error {
+	return db.with(ctx, &db.schemas, func(s *session) error {
 		if db.engine.LockRows {
 			return s.leased(ctx, do)
 		}
@@ -169,7 +169,7 @@ func (db *DB) Examine(ctx context.Context, cat *schema.Catalog) (x *driver.Exami
 // drop removes the catalog's tables and the system's, when all connections are
 // closed already.
 func (db *DB) drop(cat *schema.Catalog) error {
-	s, err := db.connect(uncancelled)
+	s, err := db.connect(uncancelled, db.engine.patient())
 	if err != nil {
 		return err
 	}
@@ -275,7 +275,7 @@ func (q querier) Query(ctx context.Context, sql string, each func(row []string) 
 // must know before Open. The engine needs Connector and Classify alone.
 func Ask(ctx context.Context, engine *Engine, sql string) (values []string, err error) {
 	db := &DB{engine: engine}
-	s, err := db.connect(ctx)
+	s, err := db.connect(ctx, engine.Connector)
 	if err != nil {
 		return nil, err
 	}
@@ -288,4 +288,24 @@ func Ask(ctx context.Context, engine *Engine, sql string) (values []string, err 
 		err = fault.New(fault.Internal, "the database could not run the statement")
 	}
 	return values, err
+}
+
+// Takes tells which statements the server takes, on a connection of its own: for
+// settings that not every server knows. Errors: those of the connection alone.
+func Takes(ctx context.Context, engine *Engine, statements []string) (taken []string, err error) {
+	db := &DB{engine: engine}
+	s, err := db.connect(ctx, engine.Connector)
+	if err != nil {
+		return nil, err
+	}
+	defer s.close()
+	for _, sql := range statements {
+		err := s.simple(ctx, sql)
+		if err == nil {
+			taken = append(taken, sql)
+		} else if s.broken {
+			return nil, err
+		}
+	}
+	return taken, nil
 }

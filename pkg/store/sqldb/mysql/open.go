@@ -1,11 +1,14 @@
 package mysql
 
 import (
+	"cmp"
 	"context"
 	sqldriver "database/sql/driver"
 	"maps"
 	"net"
 	"net/url"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -18,21 +21,39 @@ import (
 	"github.com/octomesh/octomesh/pkg/store/sqldb"
 )
 
-// settings are made on each connection. An index holds at most 3,072 bytes of
-// a text, but a sort compares max_sort_length bytes of it, and an average of
-// integers has as many digits as div_precision_increment says.
+// settings are made on each connection, or there is none: answers depend on
+// them. An index holds at most 3,072 bytes of a text, but a sort compares
+// max_sort_length bytes of it, and an average of integers has as many digits as
+// div_precision_increment says.
 var settings = map[string]string{
-	"sql_mode":                 "'STRICT_ALL_TABLES,NO_BACKSLASH_ESCAPES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'",
-	"time_zone":                "'+00:00'",
-	"max_sort_length":          "32768",
-	"div_precision_increment":  "30",
-	"innodb_lock_wait_timeout": "10",
-	"net_write_timeout":        "600",
-	"wait_timeout":             "28800",
+	"sql_mode":                "'STRICT_ALL_TABLES,NO_BACKSLASH_ESCAPES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'",
+	"time_zone":               "'+00:00'",
+	"max_sort_length":         "32768",
+	"div_precision_increment": "30",
 }
 
-// connectTimeout bounds the making of a connection.
-const connectTimeout = 10 * time.Second
+// tuning is set where the server knows it: it decides how long something may
+// take, not what comes out. MySQL has no bound for what writes.
+func tuning(statement time.Duration) map[string]string {
+	return map[string]string{
+		"innodb_lock_wait_timeout": "10",
+		"net_write_timeout":        "600",
+		"wait_timeout":             "28800",
+		maxStatementTime:           strconv.FormatFloat(statement.Seconds(), 'f', 3, 64), // MariaDB
+		maxExecutionTime:           strconv.FormatInt(statement.Milliseconds(), 10),      // MySQL
+	}
+}
+
+const (
+	maxStatementTime, maxExecutionTime = "max_statement_time", "max_execution_time"
+	// connectTimeout bounds the making of a connection.
+	connectTimeout = 10 * time.Second
+	// grace is how much longer than a statement may take its answer is waited for.
+	// Behind it the network is taken for dead: TCP itself would wait for hours.
+	grace = 10 * time.Second
+	// defaultStatement is how long a statement may take.
+	defaultStatement = 30 * time.Second
+)
 
 // Open connects to the database that an address names (mysql:// or mariadb://
 // user:password@host:port/database, ?tls=true or skip-verify) and brings its
@@ -48,7 +69,11 @@ func Open(ctx context.Context, name, address string, cat *schema.Catalog, o sqld
 		return nil, fault.Wrap(err, fault.InvalidRequest, "the address of the database can't be used; write %s://user:password@host:port/database", name)
 	}
 	e := &sqldb.Engine{Connector: connector, Classify: classify}
-	facts, err := sqldb.Ask(ctx, e, "SELECT VERSION(), @@lower_case_table_names, @@innodb_flush_log_at_trx_commit, @@global.sync_binlog, @@global.log_bin")
+	facts, err := sqldb.Ask(ctx, e, "SELECT VERSION(), @@lower_case_table_names")
+	if err != nil {
+		return nil, err
+	}
+	sync, err := survives(ctx, e)
 	if err != nil {
 		return nil, err
 	}
@@ -59,8 +84,8 @@ func Open(ctx context.Context, name, address string, cat *schema.Catalog, o sqld
 		s.collation, isolation = "utf8mb4_nopad_bin", "tx_isolation"
 	}
 	cfg.Params[isolation] = "'READ-COMMITTED'"
-	if e.Connector, err = mysql.NewConnector(cfg); err != nil {
-		return nil, fault.Wrap(err, fault.Internal, "the settings of the database connection can't be used")
+	if err := connectors(ctx, e, cfg, cmp.Or(o.Statement, defaultStatement)); err != nil {
+		return nil, err
 	}
 	e.Migrate = migrate.Engine{Dialect: s.dialect(known), Fits: fits, FoldNames: true, FoldTables: facts[1] != "0"}
 	e.Database = cfg.DBName
@@ -76,19 +101,53 @@ func Open(ctx context.Context, name, address string, cat *schema.Catalog, o sqld
 		Row:    "(?, 0, '', '', '', 0, '', '', '', CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED))",
 	}
 	e.Bind, e.Time, e.Check = bind, parseTime, unkept
-	e.Capabilities = driver.Capabilities{Dialect: name, Transactions: true, Sync: survives(facts), Evidence: "engine"}
-	if !s.mariadb { // no MySQL server was to be had: its statements are pinned by golden files
-		e.Capabilities.Evidence = "text"
+	e.Capabilities = driver.Capabilities{Dialect: name, Transactions: true, Sync: sync, Evidence: "engine"}
+	if !s.mariadb { // no MySQL server was to be had, see the module standin
+		e.Capabilities.Evidence = "emulator"
 	}
 	return sqldb.Open(ctx, e, cat, o)
 }
 
-// survives tells what a commit survives by the server's settings.
-func survives(facts []string) string {
-	if facts[2] == "1" && (facts[4] == "0" || facts[3] == "1") {
-		return "full"
+// connectors gives the engine its two ways to connect, with as much of the
+// tuning as the server knows.
+func connectors(ctx context.Context, e *sqldb.Engine, cfg *mysql.Config, statement time.Duration) error {
+	texts := make(map[string]string)
+	for name, value := range tuning(statement) {
+		texts["SET SESSION "+name+" = "+value] = name
 	}
-	return "normal"
+	taken, err := sqldb.Takes(ctx, e, slices.Sorted(maps.Keys(texts)))
+	if err != nil {
+		return err
+	}
+	for _, sql := range taken {
+		cfg.Params[texts[sql]] = tuning(statement)[texts[sql]]
+	}
+	patient := cfg.Clone()
+	delete(patient.Params, maxStatementTime)
+	delete(patient.Params, maxExecutionTime)
+	// Who sends more than the other side takes for so long sends to nobody.
+	cfg.WriteTimeout, patient.WriteTimeout = statement+grace, statement+grace
+	cfg.ReadTimeout = statement + grace
+	if e.Connector, err = mysql.NewConnector(cfg); err == nil {
+		e.Patient, err = mysql.NewConnector(patient)
+	}
+	if err != nil {
+		return fault.Wrap(err, fault.Internal, "the settings of the database connection can't be used")
+	}
+	return nil
+}
+
+// survives tells what a commit survives by the server's settings; a server that
+// does not know them promises nothing.
+func survives(ctx context.Context, e *sqldb.Engine) (string, error) {
+	known, err := sqldb.Ask(ctx, e, "SELECT @@innodb_flush_log_at_trx_commit, @@global.sync_binlog, @@global.log_bin")
+	switch {
+	case fault.CodeOf(err) == fault.Internal:
+		return "normal", nil
+	case err == nil && known[0] == "1" && (known[2] == "0" || known[1] == "1"):
+		return "full", nil
+	}
+	return "normal", err
 }
 
 // parse reads an address.
