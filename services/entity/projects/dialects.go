@@ -33,7 +33,7 @@ func BuiltIn() []Dialect {
 		{Name: "sqlite", Evidence: "engine", Open: openSQLite},
 		{Name: "postgres", Evidence: "engine", Open: openPostgres(postgres.Open)},
 		{Name: "cockroachdb", Evidence: "emulator", Open: openPostgres(postgres.OpenCockroach)},
-		{Name: "mysql", Evidence: "text", Open: openMySQL("mysql")},
+		{Name: "mysql", Evidence: "emulator", Open: openMySQL("mysql")},
 		{Name: "mariadb", Evidence: "engine", Open: openMySQL("mariadb")},
 	}
 }
