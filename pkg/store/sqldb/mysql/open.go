@@ -64,6 +64,11 @@ func Open(ctx context.Context, name, address string, cat *schema.Catalog, o sqld
 	if err != nil {
 		return nil, err
 	}
+	return open(ctx, name, cfg, cat, o, grace)
+}
+
+// open is Open with another grace.
+func open(ctx context.Context, name string, cfg *mysql.Config, cat *schema.Catalog, o sqldb.Options, grace time.Duration) (driver.Conn, error) {
 	connector, err := mysql.NewConnector(cfg)
 	if err != nil {
 		return nil, fault.Wrap(err, fault.InvalidRequest, "the address of the database can't be used; write %s://user:password@host:port/database", name)
@@ -84,7 +89,7 @@ func Open(ctx context.Context, name, address string, cat *schema.Catalog, o sqld
 		s.collation, isolation = "utf8mb4_nopad_bin", "tx_isolation"
 	}
 	cfg.Params[isolation] = "'READ-COMMITTED'"
-	if err := connectors(ctx, e, cfg, cmp.Or(o.Statement, defaultStatement)); err != nil {
+	if err := connectors(ctx, e, cfg, cmp.Or(o.Statement, defaultStatement), grace); err != nil {
 		return nil, err
 	}
 	e.Migrate = migrate.Engine{Dialect: s.dialect(known), Fits: fits, FoldNames: true, FoldTables: facts[1] != "0"}
@@ -110,7 +115,7 @@ func Open(ctx context.Context, name, address string, cat *schema.Catalog, o sqld
 
 // connectors gives the engine its two ways to connect, with as much of the
 // tuning as the server knows.
-func connectors(ctx context.Context, e *sqldb.Engine, cfg *mysql.Config, statement time.Duration) error {
+func connectors(ctx context.Context, e *sqldb.Engine, cfg *mysql.Config, statement, grace time.Duration) error {
 	texts := make(map[string]string)
 	for name, value := range tuning(statement) {
 		texts["SET SESSION "+name+" = "+value] = name
