@@ -69,7 +69,7 @@ func serverCPU(pid int) (sum time.Duration) {
 // benchSchema has ten columns, a unique one and an index to sort by.
 const benchSchema = `[{"name":"Person","collection":"people","timestamps":true,"fields":{"email":{"type":"string","unique":true},
  "name":{"type":"string"},"age":{"type":"number"},"active":{"type":"boolean"},"city":{"type":"string"},"note":{"type":"text"}},
- "indexes":[{"fields":{"createdAt":"desc"}}]}]`
+ "indexes":[{"fields":{"createdAt":"asc"}}]}]`
 
 const note = "one hundred bytes of an ordinary note, so that a record is as large as records are in ordinary life"
 
@@ -206,8 +206,8 @@ type plainPerson struct {
 	Updated time.Time `json:"updatedAt"`
 }
 
-func readPlain(b *testing.B, pool *pgxpool.Pool, sql string, arg any) []byte {
-	rows, err := pool.Query(context.Background(), sql, arg)
+func readPlain(b *testing.B, pool *pgxpool.Pool, sql string, args ...any) []byte {
+	rows, err := pool.Query(context.Background(), sql, args...)
 	if err != nil {
 		b.Error(err)
 		return nil
@@ -235,7 +235,7 @@ func BenchmarkFloor(b *testing.B) {
 	b.Run("list", func(b *testing.B) {
 		pool := plain(b, benchRows)
 		many(b, func(n int, _ []byte) []byte {
-			return readPlain(b, pool, "SELECT * FROM people WHERE active = $1 ORDER BY created DESC LIMIT 20", n%2 == 0)
+			return readPlain(b, pool, "SELECT * FROM people WHERE active = $1 ORDER BY created DESC LIMIT $2", n%2 == 0, 20)
 		})
 	})
 }

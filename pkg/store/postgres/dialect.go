@@ -32,6 +32,7 @@ func Dialect(fold bool) *sqlgen.Dialect {
 		Collate:      collate,
 		Bind:         bind,
 		NoLimit:      "ALL",
+		LimitText:    true,
 		IndexID:      true,
 		IgnoreSuffix: " ON CONFLICT DO NOTHING",
 		ForUpdate:    " FOR UPDATE",

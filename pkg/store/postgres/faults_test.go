@@ -32,7 +32,9 @@ func another(t *testing.T, uri string) *pgx.Conn {
 }
 
 // as is the address for another user.
-func as(uri, user string) string { return strings.Replace(uri, "postgres://postgres@", "postgres://"+user+"@", 1) }
+func as(uri, user string) string {
+	return strings.Replace(uri, "postgres://postgres@", "postgres://"+user+"@", 1)
+}
 
 func wants(t *testing.T, what string, err error, want fault.Code) {
 	t.Helper()

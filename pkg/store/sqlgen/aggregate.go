@@ -261,7 +261,7 @@ func (b *Builder) level(l *level) {
 func (b *Builder) stagePage(l *level) {
 	switch {
 	case l.limit < 0:
-		b.page(0, l.skip)
+		b.page(0, l.skip, false)
 	case l.limit == 0 && !b.d.Fetch:
 		b.Write(" LIMIT ")
 		b.Arg(schema.IntOf(0))
@@ -270,7 +270,7 @@ func (b *Builder) stagePage(l *level) {
 			b.Arg(schema.IntOf(int64(l.skip)))
 		}
 	default:
-		b.page(l.limit, l.skip)
+		b.page(l.limit, l.skip, false)
 	}
 }
 

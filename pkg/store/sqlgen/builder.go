@@ -1,6 +1,8 @@
 package sqlgen
 
 import (
+	"strconv"
+
 	"github.com/octomesh/octomesh/pkg/schema"
 )
 
@@ -126,8 +128,19 @@ func (b *Builder) bind(c *schema.Column, v schema.Value, ordered bool) {
 	b.Write(after)
 }
 
-// page writes the limit and skip of a statement; 0 is absent.
-func (b *Builder) page(limit, skip int) {
+// writesLimit reports whether a limit stands in the text: the usual ones do, so
+// that these are few.
+func (d *Dialect) writesLimit(n int) bool {
+	if !d.LimitText || n < 1 || n > 1001 {
+		return false
+	}
+	round := func(n int) bool { return n <= 10 || n <= 100 && n%5 == 0 || n%100 == 0 }
+	return round(n) || round(n-1) // one more tells whether there is a next page
+}
+
+// page writes the limit and skip of a statement; 0 is absent. text allows a limit
+// in the text: the key of the plan must tell it then, see appendPage.
+func (b *Builder) page(limit, skip int, text bool) {
 	if limit == 0 && skip == 0 {
 		return
 	}
@@ -147,9 +160,14 @@ func (b *Builder) page(limit, skip int) {
 		return
 	}
 	b.Write(" LIMIT ")
-	if limit > 0 {
+	switch {
+	case text && b.d.writesLimit(limit):
+		if b.text {
+			b.sql = strconv.AppendInt(b.sql, int64(limit), 10)
+		}
+	case limit > 0:
 		b.Arg(schema.IntOf(int64(limit)))
-	} else {
+	default:
 		b.Write(b.d.NoLimit)
 	}
 	if skip > 0 {

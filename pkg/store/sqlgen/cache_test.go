@@ -2,6 +2,7 @@ package sqlgen_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/octomesh/octomesh/pkg/query"
@@ -128,5 +129,26 @@ func BenchmarkSelectHit(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		g.Select(q, &args)
+	}
+}
+
+// TestLimitText: a usual limit has a plan of its own, which bears no other.
+func TestLimitText(t *testing.T) {
+	t.Parallel()
+	e := person(t)
+	d := sqlite.Dialect()
+	d.LimitText = true
+	g := sqlgen.New(d, 100)
+	var args sqlgen.Args
+	plan := func(limit int) *sqlgen.Plan {
+		return g.Select(&query.Select{Entity: e, Projection: &query.Projection{Columns: e.Columns[:1], Key: "id"}, Limit: limit}, &args)
+	}
+	for _, limit := range []int{1, 7, 20, 21, 100, 101, 1000, 1001} {
+		if p := plan(limit); !strings.HasSuffix(p.SQL, fmt.Sprintf(" LIMIT %d", limit)) || p.Params != 0 {
+			t.Errorf("%d: %s", limit, p.SQL)
+		}
+	}
+	if p := plan(37); p != plan(38) || p.Params != 1 || plan(0) == p || plan(5000) != p {
+		t.Errorf("37: %s", p.SQL)
 	}
 }

@@ -52,6 +52,9 @@ type Dialect struct {
 	Unnest bool
 	// MaxList is the longest list of an IN; 0 = no bound. Longer ones are split.
 	MaxList int
+	// LimitText writes the usual limits into the text, for engines that plan a
+	// statement anew each time if they do not know how many rows are wanted.
+	LimitText bool
 	// NoLimit is the LIMIT of a statement that only skips.
 	NoLimit string
 	// Fetch pages with OFFSET … ROWS FETCH NEXT … ROWS ONLY instead of LIMIT.

@@ -75,7 +75,7 @@ func (g *Generator) Select(q *query.Select, a *Args) *Plan {
 	a.key = appendEntity(a.key[:0], 'S', q.Entity)
 	a.key = appendText(a.key, q.Projection.Key)
 	a.key = appendOrder(a.key, q.Entity, q.Sort)
-	a.key = appendFlag(appendFlag(a.key, q.Limit > 0), q.Skip > 0)
+	a.key = appendPage(a.key, g.d, q.Limit, q.Skip)
 	a.key = appendExpr(a.key, q.Entity, q.Where)
 	return g.read(a, q.Entity, q.Projection.Columns, Pinned(q.Where), func(b *Builder) { b.selection(q) },
 		func(b *Builder) { b.rows(q.Entity, q.Where, q.Sort) })
@@ -87,7 +87,7 @@ func (b *Builder) selection(q *query.Select) {
 	b.from(q.Entity)
 	b.filter(q.Where)
 	b.order(q.Sort)
-	b.page(q.Limit, q.Skip)
+	b.page(q.Limit, q.Skip, true)
 }
 
 // rows writes the read of all whole rows that a condition may leave, in order.
@@ -181,7 +181,7 @@ var countColumns = []*schema.Column{{Name: "count", Type: schema.Integer}}
 // does not.
 func (g *Generator) Count(q *query.Select, a *Args) *Plan {
 	a.key = appendEntity(a.key[:0], 'C', q.Entity)
-	a.key = appendFlag(appendFlag(a.key, q.Limit > 0), q.Skip > 0)
+	a.key = appendPage(a.key, g.d, q.Limit, q.Skip)
 	a.key = appendExpr(a.key, q.Entity, q.Where)
 	return g.read(a, q.Entity, countColumns, Pinned(q.Where), func(b *Builder) { b.count(q) },
 		func(b *Builder) { b.rows(q.Entity, q.Where, nil) })
@@ -199,7 +199,7 @@ func (b *Builder) count(q *query.Select) {
 	b.from(q.Entity)
 	b.filter(q.Where)
 	b.Write(b.d.PageOrder)
-	b.page(q.Limit, q.Skip)
+	b.page(q.Limit, q.Skip, true)
 	b.Write(") ")
 	b.ident("page")
 }

@@ -38,6 +38,17 @@ func appendOrder(dst []byte, e *schema.Entity, order []query.Order) []byte {
 	return dst
 }
 
+// appendPage names a page, by its limit where that is written out.
+func appendPage(dst []byte, d *Dialect, limit, skip int) []byte {
+	dst = appendFlag(appendFlag(dst, limit > 0), skip > 0)
+	if d.writesLimit(limit) {
+		dst = binary.AppendUvarint(dst, uint64(limit))
+	} else {
+		dst = append(dst, 0)
+	}
+	return dst
+}
+
 func appendFlag(dst []byte, f bool) []byte {
 	if f {
 		return append(dst, 1)

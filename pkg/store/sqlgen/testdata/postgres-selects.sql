@@ -2,12 +2,11 @@
 SELECT "id", "_version", "name", "we""ird]", "age", "level", "active", "born", "balance", "extra", "boss", "createdAt", "updatedAt", "deletedAt" FROM "people"
 
 -- sorted page
-SELECT "id", "_version", "name", "we""ird]", "age", "level", "active", "born", "balance", "extra", "boss", "createdAt", "updatedAt", "deletedAt" FROM "people" WHERE "name" = $1 ORDER BY "balance" DESC NULLS LAST, "name" COLLATE "C" NULLS FIRST, "id" COLLATE "C" LIMIT $2 OFFSET $3
--- "x" 20 40
+SELECT "id", "_version", "name", "we""ird]", "age", "level", "active", "born", "balance", "extra", "boss", "createdAt", "updatedAt", "deletedAt" FROM "people" WHERE "name" = $1 ORDER BY "balance" DESC NULLS LAST, "name" COLLATE "C" NULLS FIRST, "id" COLLATE "C" LIMIT 20 OFFSET $2
+-- "x" 40
 
 -- limit
-SELECT "id", "_version", "name", "we""ird]", "age", "level", "active", "born", "balance", "extra", "boss", "createdAt", "updatedAt", "deletedAt" FROM "people" ORDER BY "id" COLLATE "C" LIMIT $1
--- 20
+SELECT "id", "_version", "name", "we""ird]", "age", "level", "active", "born", "balance", "extra", "boss", "createdAt", "updatedAt", "deletedAt" FROM "people" ORDER BY "id" COLLATE "C" LIMIT 20
 
 -- touch
 UPDATE "people" SET "_version" = "_version" WHERE "id" IN ($1)
@@ -25,6 +24,6 @@ SELECT COUNT(*) FROM "people" WHERE "name" = $1
 -- "x"
 
 -- count of a page
-SELECT COUNT(*) FROM (SELECT 1 AS "one" FROM "people" LIMIT $1 OFFSET $2) "page"
--- 5 1
+SELECT COUNT(*) FROM (SELECT 1 AS "one" FROM "people" LIMIT 5 OFFSET $1) "page"
+-- 1
 
