@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"errors"
 	"strconv"
 	"strings"
 
@@ -122,16 +121,19 @@ func (db *DB) locked(ctx context.Context, fn func(m *migration) error) error {
 	}
 	defer holder.close()
 	hold := &migration{db, &transaction{session: holder}}
-	for try := 1; ; try++ { // two that make the table at once clash
+	for try := 1; ; try++ { // those that make the table or its row at once clash
 		if err = hold.run(makeLock); err == nil {
+			err = hold.run(fillLock)
+		}
+		if err == nil {
 			break
 		}
-		if try > tryClash || !hasCode(err, uniqueViolation, serializationFailure, "42P07", "XX000") {
+		if try > tryClash || !hasCode(err, uniqueViolation, serializationFailure, "42P07", "42710", "XX000") {
 			return err
 		}
 		db.rest(try)
 	}
-	if err := errors.Join(hold.run(noIdleEnd), hold.run(fillLock)); err != nil {
+	if err := hold.run(noIdleEnd); err != nil {
 		return err
 	}
 	for try := 1; ; try++ {
