@@ -31,6 +31,8 @@ type group struct {
 	held    map[string]holding
 	folds   folds
 	guesses guesses
+	// unhurried lets a statement take as long as it does: tables are changed.
+	unhurried bool
 }
 
 var (
@@ -68,7 +70,11 @@ func (g *group) close() {
 // start prepares for a transaction.
 func (g *group) start() error {
 	g.begun, g.ended = false, false
-	return g.connected()
+	err := g.connected()
+	if err == nil && g.unhurried {
+		g.session.patience = 0
+	}
+	return err
 }
 
 // round sends requests in one pipeline and reads their answers; end asks for the

@@ -1,13 +1,19 @@
 package postgres_test
 
 import (
+	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/octomesh/octomesh/pkg/mesh"
 	"github.com/octomesh/octomesh/pkg/query"
 	"github.com/octomesh/octomesh/pkg/store/driver"
+	"github.com/octomesh/octomesh/pkg/store/postgres"
 	"github.com/octomesh/octomesh/pkg/testserver"
 )
 
@@ -76,5 +82,48 @@ func TestResidualUpsert(t *testing.T) {
 	}
 	if n, err := conns[0].Count(t.Context(), &query.Select{Entity: e}); err != nil || n != rounds {
 		t.Errorf("%d records, not %d: %v", n, rounds, err)
+	}
+}
+
+// A worker waits for another one that changes the tables for longer than a
+// statement may take, when it opens them and when it changes them itself.
+func TestMigrationTakesLong(t *testing.T) {
+	t.Parallel()
+	cat := parse(t, rowSchema)
+	uri := fresh(t, testserver.PostgreSQL(t))
+	ctx := context.WithoutCancel(t.Context())
+	other, err := pgx.Connect(ctx, strings.Replace(uri, "schema=", "search_path=", 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = other.Close(ctx) }()
+	migrate := func(do func() error) {
+		t.Helper()
+		const hold = "BEGIN; SELECT pg_advisory_xact_lock(7021948561 # (current_schema()::regnamespace::oid::bigint << 32))"
+		if _, err := other.Exec(ctx, hold); err != nil {
+			t.Fatal(err)
+		}
+		var held sync.WaitGroup
+		held.Go(func() {
+			if _, err := other.Exec(ctx, "SELECT pg_sleep(1); COMMIT"); err != nil {
+				t.Error(err)
+			}
+		})
+		err := do()
+		held.Wait()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	var conn driver.Conn
+	migrate(func() (err error) {
+		conn, err = postgres.Open(ctx, uri, cat, postgres.Options{Lanes: 2, Pool: 3, Statement: 500 * time.Millisecond})
+		return err
+	})
+	defer func() { _ = conn.Close() }()
+	migrate(func() error { return conn.Apply(ctx, cat) })
+	err = conn.Write(ctx, driver.Unit{Run: func(tx driver.Tx) error { return tx.Insert(cat.Entity("Row"), newRow(cat.Entity("Row"), "a")) }})
+	if err != nil {
+		t.Error(err)
 	}
 }

@@ -24,6 +24,8 @@ var (
 	hasSchema = fixed("SELECT current_setting('server_encoding'), current_schema(), current_setting('fsync')")
 	source    = fixed("SELECT prosrc FROM pg_proc WHERE oid = to_regprocedure('" + lowerFunction + "(text)')")
 	sequence  = fixed(`SELECT pg_get_serial_sequence('"` + sqlgen.ChangesTable + `"', 'seq')`)
+	noTimeout = fixed("SET LOCAL statement_timeout = 0")
+	waitLong  = fixed("SET LOCAL lock_timeout = '2min'")
 	waitShort = fixed("SET LOCAL lock_timeout = '10s'")
 )
 
@@ -46,7 +48,8 @@ func (db *DB) prepare(ctx context.Context, cat *schema.Catalog) error {
 		db.epoch.Store(new(string))
 		return nil
 	}
-	g := &group{db: db, session: s}
+	g := &group{db: db, session: s, unhurried: true}
+	defer g.close() // which may have another session by then
 	epoch, fold, name := "", false, ""
 	err = g.alone(driver.Unit{Run: func(d driver.Tx) error {
 		t := d.(*tx)
@@ -217,12 +220,21 @@ func engine(d *sqlgen.Dialect) migrate.Engine {
 
 // migrate runs the steps of a strategy, with nobody else at it.
 func (m *migration) migrate(ctx context.Context, cat *schema.Catalog, strategy driver.Strategy) error {
-	for _, p := range []*sqlgen.Plan{waitShort, migrating} {
+	if err := m.exclude(); err != nil {
+		return err
+	}
+	return m.steps(ctx, cat, strategy)
+}
+
+// exclude waits for the process that changes the tables now, if there is one. The
+// steps may then take as long as they do, but not wait for others' locks.
+func (m *migration) exclude() error {
+	for _, p := range []*sqlgen.Plan{noTimeout, waitLong, migrating, waitShort} {
 		if err := m.run(p); err != nil {
 			return err
 		}
 	}
-	return m.steps(ctx, cat, strategy)
+	return nil
 }
 
 // lower makes sure of lowerFunction; it is false where the user may not make it.
@@ -251,10 +263,10 @@ func (db *DB) Apply(ctx context.Context, cat *schema.Catalog) error {
 	if db.options.cockroach {
 		err = db.locked(ctx, func(m *migration) error { return m.steps(context.WithoutCancel(ctx), cat, strategy) })
 	} else {
-		err = db.Write(ctx, driver.Unit{Run: func(d driver.Tx) error {
+		err = db.writeAlone(ctx, driver.Unit{Run: func(d driver.Tx) error {
 			m := &migration{db, d.(*tx)}
 			return m.migrate(context.WithoutCancel(ctx), cat, strategy)
-		}})
+		}}, true)
 	}
 	if err == nil {
 		db.catalog.Store(cat)
@@ -280,11 +292,11 @@ func (db *DB) drop() error {
 	if err != nil {
 		return err
 	}
-	g := &group{db: db, session: s}
+	g := &group{db: db, session: s, unhurried: true}
 	defer g.close()
 	return g.alone(driver.Unit{Run: func(d driver.Tx) error {
 		m := &migration{db, d.(*tx)}
-		if err := m.run(migrating); err != nil {
+		if err := m.exclude(); err != nil {
 			return err
 		}
 		if err := m.dropAll(); err != nil {

@@ -58,7 +58,7 @@ func (db *DB) Write(ctx context.Context, u driver.Unit) error {
 		return err
 	}
 	if !u.Single {
-		return db.writeAlone(ctx, u)
+		return db.writeAlone(ctx, u, false)
 	}
 	j := jobs.Get().(*job)
 	j.unit, j.err = u, nil
@@ -81,14 +81,19 @@ func (db *DB) Write(ctx context.Context, u driver.Unit) error {
 	return err
 }
 
-// writeAlone runs a unit of several records.
-func (db *DB) writeAlone(ctx context.Context, u driver.Unit) error {
+// writeAlone runs a unit of several records, or one that changes tables.
+func (db *DB) writeAlone(ctx context.Context, u driver.Unit, unhurried bool) error {
 	s, _, err := db.units.get(ctx) // a dead one is found by its first statement, which has done nothing then
 	if err != nil {
 		return err
 	}
-	g := &group{db: db, session: s}
-	defer func() { db.units.put(g.session) }()
+	g := &group{db: db, session: s, unhurried: unhurried}
+	defer func() {
+		if g.session != nil {
+			g.session.patience = db.patience()
+		}
+		db.units.put(g.session)
+	}()
 	return g.alone(u, false)
 }
 
