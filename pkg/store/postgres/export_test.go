@@ -1,6 +1,13 @@
 package postgres
 
-import "testing"
+import (
+	"context"
+	"errors"
+	"net"
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
 
 // WithMost sets how many bytes of an answer are kept in memory.
 func WithMost(o Options, most int) Options {
@@ -22,5 +29,28 @@ func TestNextBlock(t *testing.T) {
 		if n := nextBlock(c.n, c.size); n != c.want {
 			t.Errorf("after %d rows of %d bytes: %d, not %d", c.n, c.size, n, c.want)
 		}
+	}
+}
+
+// A lane that has just failed to connect says so to the units that wait, and
+// does not try for each.
+func TestWriterRests(t *testing.T) {
+	base, err := pgconn.ParseConfig("postgres://u@127.0.0.1:1/x?sslmode=disable")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dials := 0
+	base.DialFunc = func(context.Context, string, string) (net.Conn, error) {
+		dials++
+		return nil, errors.New("no way")
+	}
+	g := &group{db: &DB{base: base}}
+	for range 3 {
+		if err := g.start(); err == nil {
+			t.Fatal("connected")
+		}
+	}
+	if dials != 1 {
+		t.Errorf("%d dials, not 1", dials)
 	}
 }

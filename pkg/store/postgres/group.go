@@ -33,6 +33,8 @@ type group struct {
 	guesses guesses
 	// unhurried lets a statement take as long as it does: tables are changed.
 	unhurried bool
+	resting   time.Time // until when not to connect
+	why       error
 }
 
 var (
@@ -51,11 +53,15 @@ func (g *group) connected() error {
 	if g.session != nil && g.session.broken == nil {
 		return nil
 	}
+	if time.Now().Before(g.resting) { // not ten seconds for each unit that waits
+		return g.why
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), connectPatience)
 	defer cancel()
-	s, err := g.db.connect(ctx, writer)
-	g.session = s
-	return err
+	if g.session, g.why = g.db.connect(ctx, writer); g.why != nil {
+		g.resting = time.Now().Add(pause)
+	}
+	return g.why
 }
 
 func (g *group) close() {
