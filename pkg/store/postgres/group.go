@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"hash/fnv"
@@ -15,6 +16,7 @@ import (
 type job struct {
 	unit  driver.Unit
 	err   error
+	again bool // its commit was lost, but its idempotency key makes it safe to run
 	state atomic.Int32
 	done  chan struct{} // cap 1
 }
@@ -169,7 +171,12 @@ const (
 
 // alone runs one unit in a transaction of its own, again if it makes sense.
 // guessing tells that its idempotency key may be taken for new at first.
-func (g *group) alone(u driver.Unit, guessing bool) error {
+func (g *group) alone(u driver.Unit, guessing bool) error { return g.insist(u, guessing, nil) }
+
+// insist is alone for a unit that may have been committed before; unsure is the
+// fault that says so, nil where that can't be. A unit with an idempotency key
+// finds what it has done: it is run again after a commit whose answer was lost.
+func (g *group) insist(u driver.Unit, guessing bool, unsure error) error {
 	defer g.db.turn()()
 	g.guesses.begin(u.Single && guessing)
 	for try := 1; ; try++ {
@@ -179,11 +186,16 @@ func (g *group) alone(u driver.Unit, guessing bool) error {
 			g.db.committed(1)
 			return nil
 		case g.ended:
-			return unknown(err)
+			if !g.tx.keyed || try > tryLost {
+				return unknown(err)
+			}
+			unsure = unknown(err)
+			g.guesses.begin(false)
+			_ = g.session.failed(errMissing)
 		case g.guesses.open(), errors.Is(err, errGuess): // what it was told may be wrong
 			g.guesses.begin(false)
 		case g.session == nil: // no connection
-			return err
+			return cmp.Or(unsure, err)
 		case (g.session.broken != nil || lost(err)) && try <= tryLost:
 			_ = g.session.failed(errMissing)
 		case hasCode(err, serializationFailure, deadlockDetected) && try <= g.db.tries():
@@ -191,6 +203,8 @@ func (g *group) alone(u driver.Unit, guessing bool) error {
 		case hasCode(err, uniqueViolation) && g.tx.looked && !errors.Is(err, driver.ErrReplay) && try <= tryUnique:
 		case stale(err) && try <= tryLost:
 			g.session.forgetAll()
+		case unsure != nil && (g.session.broken != nil || lost(err)):
+			return unsure
 		default:
 			return classify(err, nil)
 		}

@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/octomesh/octomesh/pkg/fault"
 	"github.com/octomesh/octomesh/pkg/mesh"
 	"github.com/octomesh/octomesh/pkg/query"
 	"github.com/octomesh/octomesh/pkg/store/driver"
@@ -125,5 +127,59 @@ func TestMigrationTakesLong(t *testing.T) {
 	err = conn.Write(ctx, driver.Unit{Run: func(tx driver.Tx) error { return tx.Insert(cat.Entity("Row"), newRow(cat.Entity("Row"), "a")) }})
 	if err != nil {
 		t.Error(err)
+	}
+}
+
+// Writes whose commit was lost are run again if they have an idempotency key, in
+// groups and alone; of others nobody knows.
+func TestLostCommit(t *testing.T) {
+	t.Parallel()
+	cat := parse(t, rowSchema)
+	e := cat.Entity("Row")
+	for _, keyed := range []bool{true, false} {
+		for _, single := range []bool{true, false} {
+			uri := fresh(t, testserver.PostgreSQL(t))
+			conn := open(t, uri, cat)
+			exec(t, uri, "CREATE SEQUENCE tries",
+				"CREATE FUNCTION fall() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF nextval('tries') = 1 THEN PERFORM pg_terminate_backend(pg_backend_pid()); END IF; RETURN NULL; END $$",
+				`CREATE CONSTRAINT TRIGGER fall AFTER INSERT ON "_octo_changes" DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION fall()`)
+			const writes = 12
+			var done sync.WaitGroup
+			var lost atomic.Int64
+			for i := range writes {
+				done.Go(func() {
+					key := ""
+					if keyed {
+						key = fmt.Sprint("k", i)
+					}
+					err := conn.Write(t.Context(), driver.Unit{Single: single, Run: func(tx driver.Tx) error {
+						if found, err := tx.Replay("p", key); err != nil || found != nil {
+							return err
+						}
+						id := fmt.Sprint("id", i)
+						if err := tx.Insert(e, newRow(e, id)); err != nil {
+							return err
+						}
+						return tx.Append(&mesh.Change{
+							Entity: e.Name, ID: id, Verb: mesh.Created, Version: 1, After: []byte("{}"),
+							Principal: "p", IdempotencyKey: key, RequestHash: []byte{1},
+						})
+					}})
+					if code(err) == fault.Timeout {
+						lost.Add(1)
+					} else if err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			done.Wait()
+			n, err := conn.Count(t.Context(), &query.Select{Entity: e})
+			if err != nil || n+lost.Load() != writes || keyed != (lost.Load() == 0) {
+				t.Errorf("keyed %t, single %t: %d records, %d lost, %v", keyed, single, n, lost.Load(), err)
+			}
+			if err := conn.Close(); err != nil {
+				t.Error(err)
+			}
+		}
 	}
 }

@@ -97,6 +97,11 @@ func (g *group) grant(m *member) bool {
 func (g *group) together(jobs []*job) bool {
 	for try := 1; ; try++ {
 		ok, again := g.attempt(jobs)
+		for _, j := range jobs {
+			if j.again {
+				j.again, j.err = false, g.insist(j.unit, false, j.err)
+			}
+		}
 		if ok || !again || try > g.db.tries() || !g.db.options.cockroach {
 			return ok
 		}
@@ -140,7 +145,7 @@ func (g *group) attempt(jobs []*job) (ok, again bool) {
 				done++
 			}
 		case g.ended: // nobody knows
-			jobs[i].err = unknown(err)
+			jobs[i].err, jobs[i].again = unknown(err), m.tx.keyed
 		}
 		m.unit = driver.Unit{}
 	}

@@ -44,6 +44,7 @@ type tx struct {
 	looked   bool       // the unit found no record and may go on to make one
 	first    int64      // the tx of its changes, 0 = none was appended
 	noted    bool       // a change was appended
+	keyed    bool       // the unit has an idempotency key
 	scratch  []byte
 }
 
@@ -61,7 +62,7 @@ func (t *tx) reset(db *DB, u driver.Unit) {
 	t.drop()
 	t.reads = reads{db: db, exec: t, settled: 0}
 	t.single = u.Single
-	t.open, t.lost, t.sent, t.writes, t.looked, t.first, t.noted = false, nil, false, "", false, 0, false
+	t.open, t.lost, t.sent, t.writes, t.looked, t.first, t.noted, t.keyed = false, nil, false, "", false, 0, false, false
 }
 
 // drop gives up what was not sent.
@@ -347,6 +348,7 @@ func (t *tx) Replay(principal, key string) (*driver.Stored, error) {
 	if key == "" {
 		return nil, t.check()
 	}
+	t.keyed = true
 	if t.guess(principal, key) {
 		return nil, nil
 	}
