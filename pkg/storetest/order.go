@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/octomesh/octomesh/pkg/mesh"
+	"github.com/octomesh/octomesh/pkg/query"
 	"github.com/octomesh/octomesh/pkg/schema"
 	"github.com/octomesh/octomesh/pkg/store/driver"
 )
@@ -32,6 +33,8 @@ var errUndo = errors.New("to be rolled back")
 // database lets two have it, and a fifth of them is rolled back when it has drawn
 // its numbers. A reader follows. Each committed change bears its record's
 // version, so that whatever is missing, comes twice or is turned round shows.
+// Beside it somebody asks where the log ends, as one who is to follow from there:
+// what bears a number up to that must be there by then.
 func order(d *db) {
 	e := d.cat.Entity("Shelf")
 	conns := []driver.Conn{d.conn}
@@ -47,7 +50,7 @@ func order(d *db) {
 	for i := range orderRecords {
 		d.do("create Shelf", fmt.Sprintf(`{"data":{"id":"s%d"}}`, i))
 	}
-	o := &ordered{db: d, entity: e, conns: conns, after: d.seq(), last: map[string]int64{}, bell: make(chan struct{}, 1)}
+	o := &ordered{db: d, entity: e, conns: conns, after: d.seq(), last: map[string]int64{}, bell: make(chan struct{}, 1), ring: make(chan struct{}, 1)}
 	for i := range orderRecords {
 		o.last[fmt.Sprintf("s%d", i)] = 1
 	}
@@ -69,7 +72,11 @@ func order(d *db) {
 		writers.Wait()
 		close(ended)
 	}()
+	var asking sync.WaitGroup
+	asking.Go(func() { o.ask(ended) })
 	o.follow(ended)
+	asking.Wait()
+	o.check()
 	if n := o.committed.Load(); o.read != n || d.Failed() {
 		d.Errorf("%d changes were committed, %d were read (%d missing, %d twice or turned round)", n, o.read, o.missing, o.turned)
 	}
@@ -80,12 +87,67 @@ type ordered struct {
 	entity    *schema.Entity
 	conns     []driver.Conn
 	committed atomic.Int64
-	bell      chan struct{}
+	bell      chan struct{} // a unit has ended: for the reader
+	ring      chan struct{} // the same, for who asks for the end
+	ends      []end         // what Committed has named
 
 	// of the reader
 	after, read     int64
 	missing, turned int64
 	last            map[string]int64 // the version of each record as read
+	seen            []*mesh.Change
+}
+
+// end is a number that Committed has named, and the version of each record as
+// it was right afterwards.
+type end struct {
+	seq      int64
+	versions map[string]int64
+}
+
+// ask asks where the log ends until the writers have ended.
+func (o *ordered) ask(ended <-chan struct{}) {
+	conn := o.conns[len(o.conns)-1]
+	version := o.entity.Column("_version")
+	shelves := &query.Select{
+		Entity: o.entity, Projection: &query.Projection{Columns: []*schema.Column{o.entity.Columns[0], version}, Key: "end"},
+		Sort: []query.Order{{Column: o.entity.Columns[0]}},
+	}
+	for over := false; !over; {
+		select {
+		case <-o.ring:
+		case <-ended:
+			over = true
+		}
+		seq, err := conn.Committed(context.Background())
+		named := end{seq, make(map[string]int64)}
+		if err == nil {
+			err = conn.Select(context.Background(), shelves, func(row driver.Row) error {
+				named.versions[string(row.Text(0))] = row.Value(1).Int()
+				return nil
+			})
+		}
+		if err != nil {
+			o.Errorf("asking where the log ends: %v", err)
+			return
+		}
+		o.ends = append(o.ends, named)
+	}
+}
+
+// check holds what Committed has named to the log as it is in the end.
+func (o *ordered) check() {
+	late := 0
+	for _, named := range o.ends {
+		for _, c := range o.seen {
+			if c.Seq <= named.seq && c.Version > named.versions[c.ID] {
+				late++
+			}
+		}
+	}
+	if late > 0 {
+		o.Errorf("%d changes were not there yet when Committed had named a number behind theirs (asked %d times)", late, len(o.ends))
+	}
 }
 
 // write runs one unit.
@@ -123,9 +185,11 @@ func (o *ordered) write(r *rand.Rand) {
 	default:
 		o.committed.Add(int64(n))
 	}
-	select {
-	case o.bell <- struct{}{}:
-	default:
+	for _, bell := range []chan struct{}{o.bell, o.ring} {
+		select {
+		case bell <- struct{}{}:
+		default:
+		}
 	}
 }
 
@@ -193,6 +257,7 @@ func (o *ordered) see(c *mesh.Change) {
 	}
 	o.after = c.Seq
 	o.read++
+	o.seen = append(o.seen, &mesh.Change{Seq: c.Seq, ID: c.ID, Version: c.Version})
 	switch last := o.last[c.ID]; {
 	case c.Version == last+1:
 	case c.Version > last:

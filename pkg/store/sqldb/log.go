@@ -11,7 +11,6 @@ import (
 	"github.com/octomesh/octomesh/pkg/fault"
 	"github.com/octomesh/octomesh/pkg/mesh"
 	"github.com/octomesh/octomesh/pkg/schema"
-	"github.com/octomesh/octomesh/pkg/store/sqlgen"
 )
 
 // A number of the log that is missing belongs to a transaction that is still
@@ -33,9 +32,6 @@ const (
 	patience = 2 * time.Millisecond
 	// maxFill is how many numbers one statement takes.
 	maxFill = 500
-	// trimmedKey is the row of _octo_meta that tells up to which seq the log was
-	// trimmed: what is missing up to there is no hole.
-	trimmedKey = "trimmed"
 )
 
 // batch reads up to limit rows after a seq, tombstones included, and the numbers
@@ -50,7 +46,7 @@ func (s *session) batch(ctx context.Context, after int64, limit int) (changes []
 	err = s.query(ctx, s.db.log.After.SQL, nil, nil, func(r *row) error {
 		seq := r.int(0)
 		if len(changes) == 0 && seq > next {
-			next = max(next, min(seq, s.db.trimmed.Load()+1))
+			next = max(next, min(seq, s.db.proof.trimmed.Load()+1))
 		}
 		counted := s.db.engine.Migrate.Dialect.Counter // a counter leaves no holes
 		for ; next < seq && len(missing) < maxFill && !counted; next++ {
@@ -171,29 +167,6 @@ func (s *session) fill(missing []int64) error {
 	return s.simple(uncancelled, b.String())
 }
 
-// readTrimmed reads up to where the log was trimmed.
-func (s *session) readTrimmed(ctx context.Context) error {
-	value, err := s.meta(ctx, trimmedKey)
-	if err != nil || value == "" {
-		return err
-	}
-	n, err := strconv.ParseInt(value, 10, 64)
-	if err != nil {
-		return fault.Wrap(err, fault.Internal, "the row %q of the table %s is damaged", trimmedKey, sqlgen.MetaTable)
-	}
-	s.db.noteTrimmed(n)
-	return nil
-}
-
-func (db *DB) noteTrimmed(n int64) {
-	for {
-		old := db.trimmed.Load()
-		if n <= old || db.trimmed.CompareAndSwap(old, n) {
-			return
-		}
-	}
-}
-
 func (s *session) newest(ctx context.Context) (int64, error) {
 	s.begin()
 	return s.scalar(ctx, s.db.log.Newest.SQL)
@@ -207,27 +180,18 @@ func (s *session) oldest(ctx context.Context) (int64, error) {
 	if err != nil || n == 0 {
 		return n, err
 	}
-	if n > s.db.trimmed.Load()+1 {
+	if n > s.db.proof.trimmed.Load()+1 {
 		if err := s.readTrimmed(ctx); err != nil {
 			return 0, err
 		}
 	}
-	return min(n, s.db.trimmed.Load()+1), nil
+	return min(n, s.db.proof.trimmed.Load()+1), nil
 }
 
 // Oldest implements driver.Reader.
 func (db *DB) Oldest(ctx context.Context) (n int64, err error) {
 	err = db.with(ctx, &db.logs, func(s *session) error {
 		n, err = s.oldest(ctx)
-		return err
-	})
-	return n, err
-}
-
-// Committed implements driver.Conn.
-func (db *DB) Committed(ctx context.Context) (n int64, err error) {
-	err = db.with(ctx, &db.logs, func(s *session) error {
-		n, err = s.newest(uncancelled)
 		return err
 	})
 	return n, err

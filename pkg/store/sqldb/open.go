@@ -45,7 +45,7 @@ type DB struct {
 	catalog atomic.Pointer[schema.Catalog]
 	epoch   atomic.Pointer[string]
 	indexes atomic.Pointer[indexes]
-	trimmed atomic.Int64 // up to this seq the log was trimmed, as far as is known
+	proof   proof
 
 	writers pool
 	short   pool // reads of a page or less
@@ -88,6 +88,7 @@ func Open(ctx context.Context, engine *Engine, cat *schema.Catalog, o Options) (
 	db := &DB{engine: engine, strategy: o.Strategy, told: o.Committed, closing: make(chan struct{})}
 	db.gen, db.log, db.trims = sqlgen.New(d, plansKept), sqlgen.NewLog(d), newTrimming(d)
 	db.locks = newLockTexts(d)
+	db.proof.init(d)
 	quick, patient := engine.Connector, engine.patient()
 	db.writers.init(db, quick, o.Writers)
 	db.short.init(db, quick, o.Readers)

@@ -65,7 +65,7 @@ func (db *DB) trim(ctx context.Context, from, to int64) (int, error) {
 		return nil
 	}, db.trims.changes)
 	if err == nil {
-		db.noteTrimmed(to - 1)
+		raise(&db.proof.trimmed, to-1)
 	}
 	return n, err
 }
