@@ -128,6 +128,9 @@ func (db *DB) settled(ctx context.Context, after int64, limit int) (changes []*m
 				return nil, false, err
 			}
 		case 1, 2, 3:
+			if before := whole(changes, missing); len(before) > 0 {
+				return before, false, nil // a fill may wait for long: the next call's, which begins at the hole
+			}
 			err := s.fill(missing)
 			if errors.Is(err, errAgain) { // a long transaction holds one of them
 				return whole(changes, missing), false, nil

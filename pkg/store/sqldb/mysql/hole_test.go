@@ -73,6 +73,25 @@ func (h *holes) seqs(after int64) (seqs []int64) {
 	return seqs
 }
 
+// What lies before a hole is not held back by it.
+func TestBeforeHole(t *testing.T) {
+	h := openHoles(t)
+	h.write(func() {})
+	end := h.open()
+	h.write(func() {})
+	began := time.Now()
+	if got := h.seqs(0); len(got) != 1 || got[0] != 1 {
+		t.Errorf("before the hole: %v", got)
+	}
+	if spent := time.Since(began); spent > 5*time.Second { // a lock is waited for 10 s
+		t.Errorf("the change before a hole came after %s", spent)
+	}
+	end()
+	if got := h.seqs(1); len(got) != 2 {
+		t.Errorf("behind the hole: %v", got)
+	}
+}
+
 // A database that is restored under a running worker has holes where that worker
 // knows of none.
 func TestRestoredBeneath(t *testing.T) {
