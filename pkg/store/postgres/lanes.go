@@ -227,9 +227,11 @@ func (l *lane) serve(batch []*request) int {
 		}
 		if s.broken == nil {
 			_ = s.settle()
-			if stale(err) {
+			switch {
+			case stale(err):
 				s.forgetAll()
-			} else {
+			case hasCode(err, serializationFailure): // CockroachDB's reads may meet writes
+			default:
 				r.finish(classify(err, r.entity))
 				i++
 			}
