@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"errors"
 	"net"
 	"testing"
 
@@ -42,7 +41,7 @@ func TestWriterRests(t *testing.T) {
 	dials := 0
 	base.DialFunc = func(context.Context, string, string) (net.Conn, error) {
 		dials++
-		return nil, errors.New("no way")
+		return nil, context.DeadlineExceeded
 	}
 	g := &group{db: &DB{base: base}}
 	for range 3 {

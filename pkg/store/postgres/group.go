@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"hash/fnv"
+	"net"
 	"sync/atomic"
 	"time"
 
@@ -60,7 +61,9 @@ func (g *group) connected() error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), connectPatience)
 	defer cancel()
-	if g.session, g.why = g.db.connect(ctx, writer); g.why != nil {
+	g.session, g.why = g.db.connect(ctx, writer)
+	var network net.Error
+	if errors.As(g.why, &network) && network.Timeout() { // a refusal costs no time
 		g.resting = time.Now().Add(pause)
 	}
 	return g.why
