@@ -117,10 +117,25 @@ func (s *Server) Start(t testing.TB) {
 	if s.cmd != nil {
 		t.Fatal("the server runs already")
 	}
-	if err := s.launch(); err != nil {
-		t.Fatalf("%s does not start again: %v", s.engine.name, err)
+	// What a killed server's children still hold (PostgreSQL: its shared memory)
+	// is free a moment later.
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	for try := 1; ; try++ {
+		err := s.launch()
+		if err == nil {
+			return
+		}
+		if !errors.Is(err, errEnded) || try == triesStart {
+			t.Fatalf("%s does not start again: %v", s.engine.name, err)
+		}
+		<-tick.C
 	}
 }
+
+const triesStart = 25
+
+var errEnded = errors.New("it ended at once")
 
 // Stop ends the server in an orderly way; connections are broken off.
 func (s *Server) Stop(t testing.TB) { t.Helper(); s.end(t, s.engine.stop) }
@@ -182,7 +197,7 @@ func (s *Server) await() error {
 		}
 		if exited(s.cmd.Process) {
 			s.cmd = nil
-			return errors.Join(errors.New("it ended at once"), s.lastWords())
+			return errors.Join(errEnded, s.lastWords())
 		}
 		select {
 		case <-ctx.Done():
