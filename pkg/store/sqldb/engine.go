@@ -21,6 +21,9 @@ type Engine struct {
 	// Patient, if set, opens those whose statements may take as long as they take:
 	// of reads without a bound, snapshots and changes of tables.
 	Patient sqldriver.Connector
+	// Grouped, if set, opens those of transactions that several units share, which
+	// give up soon where they have to wait for a lock.
+	Grouped sqldriver.Connector
 	// Classify tells what an error of the driver means.
 	Classify func(err error) Problem
 	// Tables reads what tables there are, with their columns and indexes.

@@ -53,6 +53,7 @@ type DB struct {
 	states  pool // snapshots
 	logs    pool // the change log
 	schemas pool // changes of tables
+	groups  *groups
 
 	closing   chan struct{}
 	closeOnce sync.Once
@@ -102,6 +103,10 @@ func Open(ctx context.Context, engine *Engine, cat *schema.Catalog, o Options) (
 		_ = db.Close()
 		return nil, err
 	}
+	if engine.Grouped != nil && o.Strategy != driver.Inspect {
+		db.groups = new(groups)
+		db.groups.start(db)
+	}
 	return db, nil
 }
 
@@ -121,6 +126,9 @@ func (db *DB) Ping(ctx context.Context) error {
 func (db *DB) Close() error {
 	db.closeOnce.Do(func() {
 		close(db.closing)
+		if db.groups != nil {
+			db.groups.stop()
+		}
 		for _, p := range []*pool{&db.writers, &db.short, &db.long, &db.states, &db.logs, &db.schemas} {
 			p.close()
 		}

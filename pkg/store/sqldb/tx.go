@@ -20,10 +20,13 @@ type tx struct {
 	open   bool  // the unit runs
 	keyed  bool  // what the unit does is found again by its idempotency key
 	looked bool  // the unit has read, so another's commit may change its mind
-	locks  []string
-	buf    []byte
-	drawn  int64 // the last number taken from the counter, see draw
-	behind bool  // the counter's row does not know it yet
+	wrote  bool  // the unit has changed something
+	// grouped tells that other units share the transaction.
+	grouped bool
+	locks   []string
+	buf     []byte
+	drawn   int64 // the last number taken from the counter, see draw
+	behind  bool  // the counter's row does not know it yet
 }
 
 var (
@@ -43,6 +46,9 @@ func (t *tx) check() error {
 func (t *tx) Lock(name string) error {
 	if err := t.check(); err != nil {
 		return err
+	}
+	if t.grouped { // whoever has it may wait for a row of this transaction
+		return fault.Wrap(errAlone, fault.Overloaded, "the records are being changed by others; try again")
 	}
 	if t.db.engine.LockRows {
 		return t.lockRow(name)
@@ -98,6 +104,13 @@ func (t *tx) fits(row schema.Row, columns []*schema.Column) error {
 	return nil
 }
 
+// write runs a statement that changes something.
+func (t *tx) write(sql string, e *schema.Entity) (sqldriver.Result, error) {
+	result, err := t.exec(uncancelled, sql, e)
+	t.wrote = t.wrote || err == nil
+	return result, err
+}
+
 // Insert implements driver.Tx.
 func (t *tx) Insert(e *schema.Entity, row schema.Row) error {
 	if err := t.check(); err != nil {
@@ -108,7 +121,7 @@ func (t *tx) Insert(e *schema.Entity, row schema.Row) error {
 	}
 	p := t.db.gen.Insert(e, row, &t.args)
 	t.bindAll()
-	_, err := t.exec(uncancelled, p.SQL, e)
+	_, err := t.write(p.SQL, e)
 	return err
 }
 
@@ -122,7 +135,7 @@ func (t *tx) Update(e *schema.Entity, row schema.Row, set []*schema.Column) erro
 	}
 	p := t.db.gen.Update(e, row, set, &t.args)
 	t.bindAll()
-	_, err := t.exec(uncancelled, p.SQL, e)
+	_, err := t.write(p.SQL, e)
 	return err
 }
 
@@ -134,7 +147,7 @@ func (t *tx) Delete(e *schema.Entity, id string) error {
 	p := t.db.gen.Delete(e, &t.args)
 	t.begin()
 	t.bind(id)
-	_, err := t.exec(uncancelled, p.SQL, e)
+	_, err := t.write(p.SQL, e)
 	return err
 }
 
@@ -150,7 +163,7 @@ func (t *tx) Link(r *schema.Relation, owner string, targets []string) error {
 			t.bind(owner)
 			t.bind(target)
 		}
-		if _, err := t.exec(uncancelled, p.SQL, nil); err != nil {
+		if _, err := t.write(p.SQL, nil); err != nil {
 			return err
 		}
 	}
@@ -168,7 +181,7 @@ func (t *tx) Unlink(r *schema.Relation, owner string, targets []string) error {
 		t.begin()
 		t.bind(owner)
 		t.bindIDs(p.Params, targets[:n])
-		if _, err := t.exec(uncancelled, p.SQL, nil); err != nil {
+		if _, err := t.write(p.SQL, nil); err != nil {
 			return err
 		}
 		targets = targets[n:]
@@ -225,7 +238,7 @@ func (t *tx) Append(c *mesh.Change) error {
 	}
 	t.bindHash(c.RequestHash)
 	t.bind(c.At.UnixMilli())
-	result, err := t.exec(uncancelled, t.db.log.Append.SQL, nil)
+	result, err := t.write(t.db.log.Append.SQL, nil)
 	if err != nil {
 		return t.db.numberTaken(err)
 	}
@@ -308,7 +321,7 @@ func (t *tx) StoreReply(principal, key string, hash, body []byte, at time.Time) 
 	t.bind(string(body))
 	t.bind(seq)
 	t.bind(at.UnixMilli())
-	_, err := t.exec(uncancelled, t.db.log.StoreReply.SQL, nil)
+	_, err := t.write(t.db.log.StoreReply.SQL, nil)
 	return t.db.replyTaken(err)
 }
 

@@ -35,11 +35,21 @@ func (p *panicked) Error() string { return fmt.Sprintf("panic in a write: %v\n%s
 // errUnknown is the cause of the fault of a commit without an answer.
 var errUnknown = errors.New("sqldb: it is not known whether the commit was done")
 
-// Write implements driver.Conn: one transaction for each unit. The database
-// itself flushes the commits of several connections together. A unit whose
+// Write implements driver.Conn: a transaction for each unit, or for several units
+// of one row that wait together (group.go). A unit whose
 // commit got no answer is run again if it has an idempotency key, by which it
 // finds what it did; else the fault is TIMEOUT, which says that nobody knows.
 func (db *DB) Write(ctx context.Context, u driver.Unit) error {
+	if u.Single && db.groups != nil {
+		if err := db.groups.write(ctx, u); !errors.Is(err, errAlone) {
+			return err
+		}
+	}
+	return db.alone(ctx, u)
+}
+
+// alone runs a unit in a transaction of its own.
+func (db *DB) alone(ctx context.Context, u driver.Unit) error {
 	var given, broken, taken int
 	for {
 		s, err := db.writers.get(ctx)
@@ -111,7 +121,7 @@ func (db *DB) run(t *tx, u driver.Unit) error {
 	}
 	if err == nil {
 		if err = s.end(true); errors.Is(err, errBroken) {
-			err = fault.Wrap(errors.Join(errUnknown, err), fault.Timeout, "the connection to the database broke during the commit: look whether the change was made before it is tried again")
+			err = unanswered(err)
 		}
 	}
 	if err != nil && !s.broken {
@@ -125,6 +135,11 @@ func (db *DB) run(t *tx, u driver.Unit) error {
 		}
 	}
 	return err
+}
+
+// unanswered is the fault of a commit that got no answer.
+func unanswered(err error) error {
+	return fault.Wrap(errors.Join(errUnknown, err), fault.Timeout, "the connection to the database broke during the commit: look whether the change was made before it is tried again")
 }
 
 // start begins a transaction.

@@ -36,16 +36,17 @@ var settings = map[string]string{
 // take, not what comes out. MySQL has no bound for what writes.
 func tuning(statement time.Duration) map[string]string {
 	return map[string]string{
-		"innodb_lock_wait_timeout": "10",
-		"net_write_timeout":        "600",
-		"wait_timeout":             "28800",
-		maxStatementTime:           strconv.FormatFloat(statement.Seconds(), 'f', 3, 64), // MariaDB
-		maxExecutionTime:           strconv.FormatInt(statement.Milliseconds(), 10),      // MySQL
+		lockWait:            "10",
+		"net_write_timeout": "600",
+		"wait_timeout":      "28800",
+		maxStatementTime:    strconv.FormatFloat(statement.Seconds(), 'f', 3, 64), // MariaDB
+		maxExecutionTime:    strconv.FormatInt(statement.Milliseconds(), 10),      // MySQL
 	}
 }
 
 const (
 	maxStatementTime, maxExecutionTime = "max_statement_time", "max_execution_time"
+	lockWait                           = "innodb_lock_wait_timeout"
 	// connectTimeout bounds the making of a connection.
 	connectTimeout = 10 * time.Second
 	// grace is how much longer than a statement may take its answer is waited for.
@@ -135,6 +136,11 @@ func connectors(ctx context.Context, e *sqldb.Engine, cfg *mysql.Config, stateme
 	cfg.ReadTimeout = statement + grace
 	if e.Connector, err = mysql.NewConnector(cfg); err == nil {
 		e.Patient, err = mysql.NewConnector(patient)
+	}
+	if _, known := cfg.Params[lockWait]; known && err == nil {
+		grouped := cfg.Clone()
+		grouped.Params[lockWait] = "1" // s, the least that MySQL takes
+		e.Grouped, err = mysql.NewConnector(grouped)
 	}
 	if err != nil {
 		return fault.Wrap(err, fault.Internal, "the settings of the database connection can't be used")
