@@ -121,7 +121,7 @@ func bindClose(c *schema.Column) string {
 
 // match writes a text test. What the server cannot do by the language's own
 // rules lets every text pass that might fulfil it: lower case beyond ASCII, and
-// regular expressions but for the plain ones on MariaDB.
+// regular expressions that are more than a text, of which it tries none.
 func (s *server) match(b *sqlgen.Builder, m sqlgen.Match) bool {
 	switch m.Kind {
 	case sqlgen.MatchInfix:
