@@ -40,6 +40,9 @@ func (w *writer) unaided(j *job) error {
 	}
 	err := call(j.unit.Run, t)
 	t.open = false
+	if err == nil {
+		err = t.logged()
+	}
 	if err != nil {
 		if left := t.takeBack(); left != nil || t.wrote && unanswered(t.raw) {
 			err = lost(errors.Join(err, left))
@@ -47,6 +50,22 @@ func (w *writer) unaided(j *job) error {
 	}
 	t.unlock()
 	return err
+}
+
+// logged stores the unit's changes, now that it has not failed: a number that
+// somebody has read is never taken back and given again.
+func (t *tx) logged() error {
+	if len(t.log) == 0 {
+		return nil
+	}
+	t.undone(func(ctx context.Context) error {
+		_, err := t.db.changes.DeleteMany(ctx, newDoc().object("_id").int("$gt", t.base).end().raw())
+		return err
+	})
+	if _, err := t.db.changes.InsertMany(t.ctx, t.log); err != nil {
+		return t.fail(err, nil)
+	}
+	return nil
 }
 
 // lock takes the lock, and reads where the log stands: from the log itself, since

@@ -32,6 +32,8 @@ type tx struct {
 	// undo, on a standalone server, is what takes this unit's writes back, in the
 	// order of the writes.
 	undo []func(context.Context) error
+	// log, on a standalone server, is the changes of this unit.
+	log []any
 }
 
 var _ driver.Tx = (*tx)(nil)
@@ -288,15 +290,13 @@ func (t *tx) Append(c *mesh.Change) error {
 		at = first
 	}
 	t.wrote = true
-	if _, err := t.db.changes.InsertOne(t.ctx, changeDoc(c, seq, at)); err != nil {
+	if doc := changeDoc(c, seq, at); !t.db.transactions {
+		t.log = append(t.log, doc)
+	} else if _, err := t.db.changes.InsertOne(t.ctx, doc); err != nil {
 		return t.fail(err, nil)
 	}
 	t.seq, t.first = seq, first
 	c.Seq, c.Tx = seq, at
-	t.undone(func(ctx context.Context) error {
-		_, err := t.db.changes.DeleteOne(ctx, newDoc().int("_id", seq).raw())
-		return err
-	})
 	return nil
 }
 
