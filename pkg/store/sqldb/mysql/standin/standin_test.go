@@ -97,7 +97,7 @@ func harness() storetest.Harness {
 
 // gaps are what the emulator cannot do.
 var gaps = map[string]string{
-	"atomic": "of transactions at once one may read what is not there: seen once in four runs; the emulator proves nothing about concurrency",
+	"atomic":             "of transactions at once one may read what is not there: seen once in four runs; the emulator proves nothing about concurrency",
 	"soft delete":        virtual,
 	"cascade":            virtual,
 	"export and restore": virtual,
