@@ -141,7 +141,7 @@ func TestLossAtTheTailShowsAfterASilence(t *testing.T) {
 		w.do(2, false)
 		synctest.Wait()
 		want(t, s, 1, 3)
-		time.Sleep(silence + time.Millisecond)
+		pass(silence + time.Millisecond)
 		synctest.Wait()
 		want(t, s, 4, 5)
 		f.Close()
@@ -167,12 +167,12 @@ func TestHoleIsFilledWhenTheLogIsBack(t *testing.T) {
 		w.set(func(w *world) { w.down = true })
 		w.do(2, false)
 		w.do(2, true)
-		time.Sleep(5 * time.Second)
+		pass(5 * time.Second)
 		if got := take(s); len(got) > 0 {
 			t.Fatalf("%v came over a hole", got)
 		}
 		w.set(func(w *world) { w.down = false })
-		time.Sleep(2 * time.Second)
+		pass(2 * time.Second)
 		want(t, s, 1, 4)
 		f.Close()
 	})
@@ -185,7 +185,7 @@ func TestHoleThatStaysIsAGap(t *testing.T) {
 		w.set(func(w *world) { w.down = true })
 		w.do(2, false)
 		w.do(1, true)
-		time.Sleep(giveUp + 2*time.Second)
+		pass(giveUp + 2*time.Second)
 		synctest.Wait()
 		if got := take(s); fmt.Sprint(got) != "[-2 3]" {
 			t.Fatalf("got %v, want a gap to 2, then 3", got)
@@ -285,7 +285,7 @@ func TestReplayWaitsForItsReader(t *testing.T) {
 		if last := got[len(got)-1]; last <= 500 || int64(len(got)) != last {
 			t.Fatalf("%d events, the last %v", len(got), last)
 		}
-		time.Sleep(stalled + time.Second)
+		pass(stalled + time.Second)
 		var end *Slow
 		if !errors.As(stuck.Err(), &end) || end.Position.Seq != 0 {
 			t.Fatalf("a reader that takes nothing: %v", stuck.Err())
@@ -385,11 +385,11 @@ func TestProjectIsForgottenWhenNobodyWatches(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, _ := began(t, FeedOptions{})
 		open(t, f, Subscription{}).Close()
-		time.Sleep(linger / 2)
+		pass(linger / 2)
 		if len(f.all()) != 1 {
 			t.Fatal("the project was forgotten too soon")
 		}
-		time.Sleep(linger)
+		pass(linger)
 		if len(f.all()) != 0 {
 			t.Fatal("the project is still followed")
 		}
@@ -523,3 +523,8 @@ func TestGuardOfAStreamToEverything(t *testing.T) {
 		f.Close()
 	})
 }
+
+// pass lets time pass on the clock of a synctest bubble, which stands still while
+// anybody in it has something to do: no real time goes by, and nothing depends
+// on the machine's speed.
+func pass(d time.Duration) { <-time.After(d) }

@@ -22,19 +22,19 @@ func TestReplayThatCannotGoOnEnds(t *testing.T) {
 		s := open(t, f, Subscription{From: mesh.Position{Epoch: "e0", Seq: 10}, Buffer: 16})
 		w.set(func(w *world) { w.down = true })
 		var got []int64
-		for end := time.Now().Add(giveUp - time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+		for end := time.Now().Add(giveUp - time.Second); time.Now().Before(end); pass(100 * time.Millisecond) {
 			got = append(got, take(s)...)
 			if s.Err() != nil {
 				t.Fatalf("ended too early: %v", s.Err())
 			}
 		}
 		w.set(func(w *world) { w.down = false })
-		time.Sleep(2 * time.Second) // an outage that ends in time goes unnoticed
-		for end := time.Now().Add(giveUp); len(got) < 100 && time.Now().Before(end); time.Sleep(time.Millisecond) {
+		pass(2 * time.Second) // an outage that ends in time goes unnoticed
+		for end := time.Now().Add(giveUp); len(got) < 100 && time.Now().Before(end); pass(time.Millisecond) {
 			got = append(got, take(s)...)
 		}
 		w.set(func(w *world) { w.down = true })
-		for end := time.Now().Add(giveUp + 5*time.Second); s.Err() == nil && time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+		for end := time.Now().Add(giveUp + 5*time.Second); s.Err() == nil && time.Now().Before(end); pass(100 * time.Millisecond) {
 			got = append(got, take(s)...)
 		}
 		if fault.CodeOf(s.Err()) != fault.Unavailable || s.Err() == nil {
@@ -92,9 +92,9 @@ func TestUnreadableChangeIsAGap(t *testing.T) {
 			w.do(10, true)
 			synctest.Wait()
 			w.do(90, false) // lost on the way: the live stream needs the log, too
-			time.Sleep(giveUp + 5*time.Second)
+			pass(giveUp + 5*time.Second)
 			past := open(t, f, Subscription{From: mesh.Position{Epoch: "e0", Seq: 10}, Buffer: 1000})
-			time.Sleep(giveUp + 5*time.Second)
+			pass(giveUp + 5*time.Second)
 			check := func(name string, s *Stream, at int64, begins bool) {
 				t.Helper()
 				gaps := 0
