@@ -4,8 +4,8 @@
 package load
 
 import (
-	"fmt"
 	"os"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -27,8 +27,7 @@ type Load struct {
 	Request Request
 	Status  int // that every answer must have
 
-	count  atomic.Int64
-	client *fasthttp.HostClient
+	count atomic.Int64
 }
 
 // Result is one burst.
@@ -57,8 +56,9 @@ func (r Result) Percentile(p float64) time.Duration {
 
 // Burst sends requests for d and fails on the first wrong answer.
 func (l *Load) Burst(d time.Duration) (Result, error) {
-	if l.client == nil {
-		l.client = &fasthttp.HostClient{Addr: l.Addr, MaxConns: l.Conns, ReadTimeout: 20 * time.Second, WriteTimeout: 20 * time.Second, NoDefaultUserAgentHeader: true, DisablePathNormalizing: true}
+	conns, err := l.connect()
+	if err != nil {
+		return Result{}, err
 	}
 	var (
 		mu     sync.Mutex
@@ -66,10 +66,14 @@ func (l *Load) Burst(d time.Duration) (Result, error) {
 		res    Result
 		failed error
 	)
+	// One thread sends and reads what is ready in turns: with several, each
+	// answer wakes one of them, at the expense of what is measured.
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	cpu, busy, self, start := l.cpu(), Busy(), CPU(os.Getpid()), time.Now()
-	for range l.Conns {
+	for _, c := range conns {
 		wg.Go(func() {
-			lat, body, err := l.loop(start.Add(d))
+			defer c.net.Close()
+			lat, body, err := l.loop(c, start.Add(d))
 			mu.Lock()
 			defer mu.Unlock()
 			res.Latency = append(res.Latency, lat...)
@@ -92,26 +96,4 @@ func (l *Load) cpu() time.Duration {
 		return CPU(l.PID)
 	}
 	return CPU(l.PID) + Family(l.Also)
-}
-
-func (l *Load) loop(end time.Time) (lat []time.Duration, body int, err error) {
-	req, resp := fasthttp.AcquireRequest(), fasthttp.AcquireResponse()
-	defer fasthttp.ReleaseRequest(req)
-	defer fasthttp.ReleaseResponse(resp)
-	for {
-		begin := time.Now()
-		if begin.After(end) {
-			return lat, body, nil
-		}
-		req.Reset()
-		l.Request(l.count.Add(1)-1, req)
-		req.SetHost(l.Addr)
-		if err := l.client.Do(req, resp); err != nil {
-			return lat, body, err
-		}
-		if resp.StatusCode() != l.Status {
-			return lat, body, fmt.Errorf("%s %s: status %d: %.300s", req.Header.Method(), req.RequestURI(), resp.StatusCode(), resp.Body())
-		}
-		lat, body = append(lat, time.Since(begin)), len(resp.Body())
-	}
 }

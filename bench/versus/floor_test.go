@@ -39,7 +39,7 @@ var postgresGoals = []goal{
 // product alternate; a pair is thrown away when others used the machine.
 const (
 	conns  = 64
-	bursts = 5
+	bursts = 7
 	burst  = 4 * time.Second
 	others = 0.3 // cores
 )

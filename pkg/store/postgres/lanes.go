@@ -37,11 +37,16 @@ const (
 	abandoned
 )
 
-// lanes are the connections of short reads.
+// lanes are the connections of short reads. Those that name the ids of their
+// records have one for all: each takes microseconds, what costs is to wake the
+// server, and on one connection more of them travel together. Measured on 64
+// connections with two such lanes: half as many to a journey, 1.4 times the
+// server's processor time.
 type lanes struct {
-	db    *DB
-	queue chan *request
-	ended sync.WaitGroup
+	db     *DB
+	points chan *request
+	others chan *request
+	ended  sync.WaitGroup
 
 	mu     sync.RWMutex // closed against sends
 	closed bool
@@ -51,9 +56,11 @@ type lanes struct {
 }
 
 func (l *lanes) start(db *DB, n int) {
-	l.db, l.queue, l.slow = db, make(chan *request, maxWaiting), make(map[*sqlgen.Plan]time.Time)
+	l.db, l.slow = db, make(map[*sqlgen.Plan]time.Time)
+	l.points, l.others = make(chan *request, maxWaiting), make(chan *request, maxWaiting)
+	l.ended.Go((&lane{lanes: l, queue: l.points, gather: new(gathering)}).loop)
 	for range n {
-		l.ended.Go((&lane{lanes: l}).loop)
+		l.ended.Go((&lane{lanes: l, queue: l.others}).loop)
 	}
 }
 
@@ -61,7 +68,8 @@ func (l *lanes) start(db *DB, n int) {
 func (l *lanes) stop() {
 	l.mu.Lock()
 	l.closed = true
-	close(l.queue)
+	close(l.points)
+	close(l.others)
 	l.mu.Unlock()
 	l.ended.Wait()
 }
@@ -72,8 +80,12 @@ func (l *lanes) send(r *request) error {
 	if l.closed {
 		return errClosed
 	}
+	queue := l.others
+	if r.plan.Point && r.plan.Kinds != nil { // records: the log's pages are longer
+		queue = l.points
+	}
 	select {
-	case l.queue <- r:
+	case queue <- r:
 		return nil
 	default:
 		return fault.New(fault.Overloaded, "too many reads are waiting; try again").After(time.Second)
@@ -134,6 +146,8 @@ func (l *lanes) markSlow(p *sqlgen.Plan, now time.Time) {
 // lane is one connection of the lanes, and the goroutine that has it.
 type lane struct {
 	*lanes
+	queue   chan *request
+	gather  *gathering // nil = each read has a statement of its own
 	session *session
 	resting time.Time // until when not to connect
 	why     error
@@ -156,9 +170,10 @@ func (l *lane) loop() {
 				break more
 			}
 		}
-		for batch := l.batch; len(batch) > 0; {
+		for batch := l.gather.gather(l.batch); len(batch) > 0; {
 			batch = batch[l.serve(batch):]
 		}
+		l.gather.done()
 		for i := 0; i < len(l.again); i++ { // grows by those that fail once more
 			l.serve(l.again[i : i+1])
 		}
@@ -200,7 +215,7 @@ func (l *lane) connected() error {
 func (l *lane) serve(batch []*request) int {
 	if err := l.connected(); err != nil {
 		for _, r := range batch {
-			r.finish(err)
+			r.end(err)
 		}
 		return len(batch)
 	}
@@ -221,8 +236,15 @@ func (l *lane) serve(batch []*request) int {
 			}
 			began = now
 		}
+		if err == nil && len(r.parts) > 0 {
+			if r.over { // together, not each
+				l.again = append(l.again, r.parts...)
+				continue
+			}
+			l.gather.hand(r, s.most)
+		}
 		if err == nil {
-			r.finish(nil)
+			r.end(nil)
 			continue
 		}
 		if s.broken == nil {
@@ -231,6 +253,7 @@ func (l *lane) serve(batch []*request) int {
 			case stale(err):
 				s.forgetAll()
 			case hasCode(err, serializationFailure): // CockroachDB's reads may meet writes
+			case len(r.parts) > 0:
 			default:
 				r.finish(classify(err, r.entity))
 				i++
@@ -245,11 +268,25 @@ func (l *lane) serve(batch []*request) int {
 
 func (l *lane) retry(rest []*request, err error) {
 	for _, r := range rest {
+		if len(r.parts) > 0 {
+			l.retry(r.parts, err)
+			continue
+		}
 		if r.tries++; r.tries > 2 {
 			r.finish(classify(err, r.entity))
 			continue
 		}
 		l.again = append(l.again, r)
+	}
+}
+
+// end finishes a request, or those that share it.
+func (r *request) end(err error) {
+	if len(r.parts) == 0 {
+		r.finish(err)
+	}
+	for _, p := range r.parts {
+		p.finish(err)
 	}
 }
 

@@ -30,8 +30,8 @@ const (
 type Options struct {
 	Sync     string          // SyncFull (default) or SyncOff
 	Strategy driver.Strategy // default driver.Update
-	// Lanes is how many connections serve the short reads, and as many the
-	// one-record writes. Default: the cores, 2 to 4.
+	// Lanes is how many connections serve the short reads, beside the one for
+	// reads by id, and as many the one-record writes. Default: the cores, 2 to 4.
 	Lanes int
 	// Pool is how many connections serve snapshots, and as many transactions of
 	// several records, and half as many (at least 2) streams; opened when

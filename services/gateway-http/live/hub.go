@@ -3,6 +3,7 @@ package live
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/octomesh/octomesh/pkg/access"
@@ -29,6 +30,7 @@ type Hub struct {
 
 	mu    sync.Mutex
 	conns map[*Conn]struct{}
+	open  atomic.Int64 // how many
 }
 
 // NewHub returns an empty Hub.
@@ -56,6 +58,7 @@ func (h *Hub) Add(c access.Credential, p *mesh.Principal, token string) *Conn {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.conns[n] = struct{}{}
+	h.open.Store(int64(len(h.conns)))
 	return n
 }
 
@@ -64,14 +67,11 @@ func (c *Conn) Remove() {
 	c.hub.mu.Lock()
 	defer c.hub.mu.Unlock()
 	delete(c.hub.conns, c)
+	c.hub.open.Store(int64(len(c.hub.conns)))
 }
 
 // Len is how many connections are open.
-func (h *Hub) Len() int {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return len(h.conns)
-}
+func (h *Hub) Len() int { return int(h.open.Load()) }
 
 // Revoke ends the connections of a principal, or of those that have it as a
 // parent. It does not block.

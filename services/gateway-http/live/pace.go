@@ -1,22 +1,30 @@
 package live
 
-import "time"
+import (
+	"sync/atomic"
+	"time"
+)
 
-// Gather is how far apart the writes of one busy stream are. The first event
-// after a pause goes out at once; those that follow closely are gathered, since
-// a system call for each event and subscriber is most of what fan-out costs.
-const Gather = 5 * time.Millisecond
+// The writes of one busy stream lie apart by what a write costs times the
+// connections that are open, at most Gather: a system call for each event and
+// subscriber is most of what fan-out to many costs, and nothing to a few. The
+// first event after a pause goes out at once.
+const (
+	Gather   = 5 * time.Millisecond
+	eachCost = 10 * time.Microsecond
+)
 
 // Pace tells when the waiting events of a stream may be written. It belongs to
 // the goroutine that writes.
 type Pace struct {
+	open  *atomic.Int64 // connections
 	timer *time.Timer
 	last  time.Time
 }
 
-// NewPace returns a Pace that allows a write at once.
-func NewPace() *Pace {
-	p := &Pace{timer: time.NewTimer(time.Hour)}
+// Pace returns a Pace for a stream of the connection; it allows a write at once.
+func (c *Conn) Pace() *Pace {
+	p := &Pace{open: &c.hub.open, timer: time.NewTimer(time.Hour)}
 	p.timer.Stop()
 	return p
 }
@@ -24,7 +32,8 @@ func NewPace() *Pace {
 // Now reports whether to write now; if not, Later fires when the time has come.
 func (p *Pace) Now() bool {
 	now := time.Now()
-	if rest := Gather - now.Sub(p.last); rest > 0 {
+	apart := min(Gather, time.Duration(p.open.Load())*eachCost)
+	if rest := apart - now.Sub(p.last); rest > 0 {
 		p.timer.Reset(rest)
 		return false
 	}

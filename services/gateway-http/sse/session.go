@@ -39,7 +39,7 @@ func (s *session) run(ctx context.Context, hello []byte) {
 	}()
 	tick := time.NewTicker(s.comment)
 	defer tick.Stop()
-	pace := live.NewPace()
+	pace := s.conn.Pace()
 	defer pace.Stop()
 	for {
 		var err error

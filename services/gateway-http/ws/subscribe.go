@@ -146,7 +146,7 @@ func (c *conn) unsubscribe(f *frame) error {
 // pump sends the events of a subscription until it ends.
 func (c *conn) pump(s *subscription) {
 	defer s.stream.Close()
-	pace := live.NewPace()
+	pace := c.live.Pace()
 	defer pace.Stop()
 	for {
 		select {
