@@ -66,4 +66,22 @@ var lines = []line{
 	{"stores.6", "a project moves from SQLite to another database as docs/databases.md says", []step{
 		{"./services/octomesh", "^TestDatabasesSwitch$"},
 	}},
+	{"doors.1", "every door carries every op and every fault, byte for byte; one scenario, the same results on all", []step{
+		{"./services/octomesh", "^TestTransports"},
+		{"./services/gateway-http/...", "."},
+	}},
+	{"doors.2", "clients and suites of other projects are content", []step{
+		{"./services/octomesh", "^TestConformance"},
+	}},
+	{"doors.3", "OData's query options as their grammar has them; MCP's own fixtures behind our handler", []step{
+		{"./services/gateway-http/odata/...", "^TestGrammar"},
+		{"./services/gateway-http/mcp/...", "^TestFixtures"},
+	}},
+	{"doors.4", "what a door costs beside REST; few calls for a nested query", []step{
+		{"./bench/versus", "^TestDoors"},
+		{"./services/octomesh", "^TestNestedCalls"},
+	}},
+	{"doors.5", "a million rows as Arrow, against JSON", []step{
+		{"./bench/versus", "^TestArrow"},
+	}},
 }
