@@ -134,6 +134,31 @@ func (x *Exchange) Fail(err error) { x.FailWith(0, err) }
 
 // FailWith is Fail with another status than the code's; 0 means the code's.
 func (x *Exchange) FailWith(status int, err error) {
+	e := x.Coded(err)
+	if status == 0 {
+		status = e.Code.Image().HTTP
+	}
+	if status == fasthttp.StatusUnauthorized {
+		x.SetHeader("WWW-Authenticate", `Bearer realm="octomesh"`)
+	}
+	x.JSON(status, e.AppendReply(nil))
+}
+
+// Coded is err as the caller may see it, for a protocol with an error form of
+// its own: it has a code, and an INTERNAL one names the request id. Logs and
+// metrics will know of it, Retry-After is set; the body is still to be written.
+func (x *Exchange) Coded(err error) *fault.Error {
+	e := x.Seen(err)
+	x.Code, x.cause = string(e.Code.Image().Code), err
+	if wait := e.RetrySeconds(); wait > 0 {
+		x.SetHeader("Retry-After", strconv.FormatInt(wait, 10))
+	}
+	return e
+}
+
+// Seen is err as the caller may see it, without any trace in the exchange: for
+// one of several calls in a request.
+func (x *Exchange) Seen(err error) *fault.Error {
 	e := fault.From(err)
 	if e == nil {
 		e = fault.New(fault.Internal, "something went wrong on our side")
@@ -141,18 +166,7 @@ func (x *Exchange) FailWith(status int, err error) {
 	if e.Code == fault.Internal && !strings.Contains(e.Message, x.RequestID) {
 		e = fault.Wrap(err, fault.Internal, "%s; the log has the cause under request id %s", e.Message, x.RequestID).After(e.RetryAfter)
 	}
-	image := e.Code.Image()
-	if status == 0 {
-		status = image.HTTP
-	}
-	x.Code, x.cause = string(image.Code), err
-	if wait := e.RetrySeconds(); wait > 0 {
-		x.SetHeader("Retry-After", strconv.FormatInt(wait, 10))
-	}
-	if status == fasthttp.StatusUnauthorized {
-		x.SetHeader("WWW-Authenticate", `Bearer realm="octomesh"`)
-	}
-	x.JSON(status, e.AppendReply(nil))
+	return e
 }
 
 // NotAllowed replies 405 with the methods that the route has.

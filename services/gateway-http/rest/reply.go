@@ -3,12 +3,8 @@ package rest
 import (
 	"bytes"
 	"context"
-	"errors"
-	"io"
-	"net"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/valyala/fasthttp"
 
@@ -163,87 +159,15 @@ func missing(body []byte) bool {
 	return bytes.HasPrefix(body, nullData) || bytes.HasPrefix(body, falseData)
 }
 
-// stream passes a chunked reply on. The first chunk is awaited, so that a
-// refusal still gets its own status.
+// stream passes a chunked reply on.
 func (r *request) stream(reply *mesh.Reply, ctx context.Context, cancel context.CancelFunc) {
-	x := r.x
-	first, err := reply.Chunks.Next(ctx)
-	if err != nil && !errors.Is(err, io.EOF) {
-		_ = reply.Chunks.Close()
-		cancel()
-		x.Fail(err)
-		return
-	}
 	kind := "application/json"
 	if r.mesh.Op == "stream" {
 		kind = ndjson
 	}
-	x.Ctx.SetStatusCode(fasthttp.StatusOK)
-	x.Ctx.Response.Header.SetContentType(kind)
-	x.Ctx.Response.SetBodyStream(&body{
-		ctx: ctx, cancel: cancel, chunks: reply.Chunks, conn: x.Ctx.Conn(), patience: x.WriteTimeout(),
-		head: reply.Body, next: first, ended: err != nil,
-	}, -1)
-}
-
-// body is a chunked reply as fasthttp takes it: each chunk of the mesh becomes
-// one chunk of HTTP, so that memory stays flat and a client who went away is
-// noticed at the next write.
-type body struct {
-	ctx      context.Context
-	cancel   context.CancelFunc
-	chunks   mesh.Chunks
-	conn     net.Conn
-	patience time.Duration
-	head     []byte
-	next     []byte
-	ended    bool
-}
-
-// SupportsBodyWriteTo makes fasthttp call WriteTo.
-func (b *body) SupportsBodyWriteTo() bool { return true }
-
-// WriteTo writes all chunks. An error breaks the connection without the last
-// chunk of HTTP, by which the client sees that the reply is not whole.
-func (b *body) WriteTo(w io.Writer) (int64, error) {
-	var total int64
-	write := func(p []byte) error {
-		if len(p) == 0 {
-			return nil
-		}
-		if err := b.conn.SetWriteDeadline(time.Now().Add(b.patience)); err != nil {
-			return err
-		}
-		n, err := w.Write(p)
-		total += int64(n)
-		return err
+	if err := r.x.Stream(ctx, cancel, kind, reply.Body, reply.Chunks, nil); err != nil {
+		r.x.Fail(err)
 	}
-	if err := write(b.head); err != nil {
-		return total, err
-	}
-	for !b.ended {
-		if err := write(b.next); err != nil {
-			return total, err
-		}
-		var err error
-		if b.next, err = b.chunks.Next(b.ctx); err != nil {
-			b.ended = true
-			if !errors.Is(err, io.EOF) {
-				return total, err
-			}
-		}
-	}
-	return total, nil
-}
-
-// Read is for the io.Reader that fasthttp asks for; WriteTo is what it uses.
-func (b *body) Read([]byte) (int, error) { return 0, io.ErrNoProgress }
-
-// Close gives the producer up.
-func (b *body) Close() error {
-	err := b.chunks.Close()
-	b.cancel()
-	return err
 }
 
 // describe serves GET /api/v1/{project}, Octonet's summary of a project. It is

@@ -1,0 +1,94 @@
+package door
+
+import (
+	"hash/maphash"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/octomesh/octomesh/pkg/access"
+	"github.com/octomesh/octomesh/pkg/mesh"
+	"github.com/octomesh/octomesh/services/gateway-http/httpserver"
+)
+
+// View is what somebody may do with a project over a transport: what descriptions
+// of the project show depends on it.
+type View struct{ Read, Write, Admin bool }
+
+// ViewOf is the view of a principal, nil for nobody.
+func ViewOf(who *mesh.Principal, p *Project, transport string) View {
+	may := func(class mesh.Class) bool {
+		return access.Check(who, access.Ask{ProjectID: p.ID, Project: p.Slug, Class: class, Transport: transport}) == nil
+	}
+	return View{Read: may(mesh.Read), Write: may(mesh.Write), Admin: may(mesh.Admin)}
+}
+
+// Allows reports whether the view has the class.
+func (v View) Allows(c mesh.Class) bool {
+	switch c {
+	case mesh.Read:
+		return v.Read
+	case mesh.Write:
+		return v.Write
+	}
+	return c == mesh.Admin && v.Admin
+}
+
+// Any reports whether there is anything to see.
+func (v View) Any() bool { return v.Read || v.Write || v.Admin }
+
+// maxArtefacts bounds the descriptions in memory.
+const maxArtefacts = 64
+
+// Artefacts keeps descriptions of projects, each made once for a version of the
+// catalog and a view. The zero value is ready.
+type Artefacts struct {
+	mu   sync.Mutex
+	made map[artefact]made
+}
+
+type artefact struct {
+	kind, slug, id, version string
+	view                    View
+}
+
+type made struct {
+	body []byte
+	tag  string
+}
+
+var seed = maphash.MakeSeed()
+
+// Of returns the description of that kind, which write makes if it is not there,
+// and its ETag. Nobody may change it.
+func (a *Artefacts) Of(kind string, p *Project, v View, write func() []byte) (body []byte, tag string) {
+	k := artefact{kind, p.Slug, p.ID, p.Version, v}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	m, ok := a.made[k]
+	if !ok {
+		if a.made == nil || len(a.made) >= maxArtefacts {
+			a.made = map[artefact]made{}
+		}
+		m.body = write()
+		m.tag = `"` + strconv.FormatUint(maphash.Bytes(seed, m.body), 36) + `"`
+		a.made[k] = m
+	}
+	return m.body, m.tag
+}
+
+// Describe replies with a description, or that the reader has it already. It
+// differs from caller to caller, so no shared cache may keep it.
+func Describe(x *httpserver.Exchange, contentType string, body []byte, tag string) {
+	x.SetHeader("Cache-Control", "private, no-cache")
+	x.SetHeader("ETag", tag)
+	x.Ctx.Response.Header.Add("Vary", "X-API-Key, Authorization, X-Project")
+	if have := x.Header("If-None-Match"); have == "*" || have != "" && strings.Contains(have, tag) {
+		x.Empty(fasthttp.StatusNotModified)
+		return
+	}
+	x.JSON(fasthttp.StatusOK, body)
+	x.Ctx.Response.Header.SetContentType(contentType)
+}

@@ -1,0 +1,95 @@
+package httpserver
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/octomesh/octomesh/pkg/mesh"
+)
+
+// Stream replies with status 200 and what head, the chunks and tail make
+// together, in memory that stays flat however much it is. The first chunk is
+// awaited, so that a refusal can still get a reply of its own: then the error is
+// returned and nothing has been written. A producer that breaks later breaks
+// the connection, by which the client sees that the reply is not whole. cancel
+// is called and the chunks are closed in every case. head and tail must outlive
+// the handler, as ctx must: see LongContext and KeepContext.
+func (x *Exchange) Stream(ctx context.Context, cancel context.CancelFunc, contentType string, head []byte, chunks mesh.Chunks, tail []byte) error {
+	first, err := chunks.Next(ctx)
+	if err != nil && !errors.Is(err, io.EOF) {
+		_ = chunks.Close()
+		cancel()
+		return err
+	}
+	x.Ctx.SetStatusCode(fasthttp.StatusOK)
+	x.Ctx.Response.Header.SetContentType(contentType)
+	x.Ctx.Response.SetBodyStream(&stream{
+		ctx: ctx, cancel: cancel, chunks: chunks, conn: x.Ctx.Conn(), patience: x.WriteTimeout(),
+		head: head, tail: tail, next: first, ended: err != nil,
+	}, -1)
+	return nil
+}
+
+// stream is a chunked reply as fasthttp takes it: each chunk of the mesh becomes
+// one chunk of HTTP, and a client who went away is noticed at the next write.
+type stream struct {
+	ctx        context.Context
+	cancel     context.CancelFunc
+	chunks     mesh.Chunks
+	conn       net.Conn
+	patience   time.Duration
+	head, tail []byte
+	next       []byte
+	ended      bool
+}
+
+// SupportsBodyWriteTo makes fasthttp call WriteTo.
+func (b *stream) SupportsBodyWriteTo() bool { return true }
+
+// WriteTo writes all chunks. An error breaks the connection without the last
+// chunk of HTTP.
+func (b *stream) WriteTo(w io.Writer) (int64, error) {
+	var total int64
+	write := func(p []byte) error {
+		if len(p) == 0 {
+			return nil
+		}
+		if err := b.conn.SetWriteDeadline(time.Now().Add(b.patience)); err != nil {
+			return err
+		}
+		n, err := w.Write(p)
+		total += int64(n)
+		return err
+	}
+	if err := write(b.head); err != nil {
+		return total, err
+	}
+	for !b.ended {
+		if err := write(b.next); err != nil {
+			return total, err
+		}
+		var err error
+		if b.next, err = b.chunks.Next(b.ctx); err != nil {
+			b.ended = true
+			if !errors.Is(err, io.EOF) {
+				return total, err
+			}
+		}
+	}
+	return total, write(b.tail)
+}
+
+// Read is for the io.Reader that fasthttp asks for; WriteTo is what it uses.
+func (b *stream) Read([]byte) (int, error) { return 0, io.ErrNoProgress }
+
+// Close gives the producer up.
+func (b *stream) Close() error {
+	err := b.chunks.Close()
+	b.cancel()
+	return err
+}
