@@ -202,7 +202,11 @@ func (l *lane) connected() error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), connectPatience)
 	defer cancel()
-	l.session, l.why = l.db.connect(ctx, reader)
+	role := reader
+	if l.gather != nil {
+		role = pointer
+	}
+	l.session, l.why = l.db.connect(ctx, role)
 	if l.why != nil {
 		l.resting = time.Now().Add(pause)
 	}
