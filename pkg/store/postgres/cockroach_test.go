@@ -47,7 +47,7 @@ func cockroachHarness(t testing.TB) storetest.Harness {
 	server := byBytes(t)
 	connect := func(t testing.TB, uri string, cat *schema.Catalog) driver.Conn {
 		t.Helper()
-		conn, err := postgres.OpenCockroach(t.Context(), uri, cat, postgres.Options{Lanes: 2, Pool: 3})
+		conn, err := postgres.OpenCockroach(t.Context(), uri, cat, patient(""))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -68,7 +68,7 @@ func cockroachHarness(t testing.TB) storetest.Harness {
 			Dialect:  postgres.Cockroach(),
 			Database: func(t testing.TB) string { return fresh(t, server) },
 			Open: func(ctx context.Context, at string, cat *schema.Catalog, s driver.Strategy) (driver.Conn, error) {
-				return postgres.OpenCockroach(ctx, at, cat, postgres.Options{Lanes: 2, Pool: 3, Strategy: s})
+				return postgres.OpenCockroach(ctx, at, cat, patient(s))
 			},
 			Exec: exec,
 			Key:  "varchar(40)",
@@ -99,7 +99,7 @@ func TestCommitsThatClash(t *testing.T) {
 			if dialect == "cockroachdb" {
 				opening = postgres.OpenCockroach
 			}
-			conn, err := opening(t.Context(), uri, cat, postgres.Options{Lanes: 2, Pool: 3})
+			conn, err := opening(t.Context(), uri, cat, patient(""))
 			if err != nil {
 				t.Fatal(err)
 			}

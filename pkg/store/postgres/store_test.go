@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"go.uber.org/goleak"
@@ -34,6 +35,12 @@ func TestSeededBugs(t *testing.T) {
 	storetest.SeededBugs(t, harness(t), storetest.ServerCases())
 }
 
+// patient are the options of the shared suites: a machine that has stood still for
+// half a minute, as shared ones do, proves nothing about a store.
+func patient(s driver.Strategy) postgres.Options {
+	return postgres.Options{Lanes: 2, Pool: 3, Strategy: s, Statement: 3 * time.Minute}
+}
+
 // harness opens each database in a schema of its own.
 func harness(t testing.TB) storetest.Harness {
 	server := testserver.PostgreSQL(t)
@@ -54,7 +61,7 @@ func harness(t testing.TB) storetest.Harness {
 			Dialect:  postgres.Dialect(true),
 			Database: func(t testing.TB) string { return fresh(t, server) },
 			Open: func(ctx context.Context, at string, cat *schema.Catalog, s driver.Strategy) (driver.Conn, error) {
-				return postgres.Open(ctx, at, cat, postgres.Options{Lanes: 2, Pool: 3, Strategy: s})
+				return postgres.Open(ctx, at, cat, patient(s))
 			},
 			Exec: exec,
 			Key:  "varchar(40)",
@@ -100,7 +107,7 @@ type located struct {
 
 func open(t testing.TB, uri string, cat *schema.Catalog) driver.Conn {
 	t.Helper()
-	conn, err := postgres.Open(t.Context(), uri, cat, postgres.Options{Lanes: 2, Pool: 3})
+	conn, err := postgres.Open(t.Context(), uri, cat, patient(""))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,7 +22,8 @@ type Engine struct {
 	// of reads without a bound, snapshots and changes of tables.
 	Patient sqldriver.Connector
 	// Grouped, if set, opens those of transactions that several units share, which
-	// give up soon where they have to wait for a lock.
+	// give up soon where they have to wait for a lock. The database numbers the rows
+	// of one INSERT without a gap and tells the first number.
 	Grouped sqldriver.Connector
 	// Classify tells what an error of the driver means.
 	Classify func(err error) Problem

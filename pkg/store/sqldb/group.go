@@ -103,6 +103,7 @@ func (g *groups) write(ctx context.Context, u driver.Unit) error {
 // lane runs one group after the other, of what waits by then.
 func (g *groups) lane() {
 	batch := make([]*job, 0, maxGroup)
+	var shared appends
 	for j := range g.queue {
 		batch = batch[:0]
 		for more := true; more; {
@@ -118,16 +119,16 @@ func (g *groups) lane() {
 			}
 		}
 		if len(batch) > 0 {
-			g.serve(batch)
+			g.serve(batch, &shared)
 		}
 		clear(batch)
 	}
 }
 
-func (g *groups) serve(batch []*job) {
+func (g *groups) serve(batch []*job, shared *appends) {
 	s, err := g.pool.get(uncancelled)
 	if err == nil {
-		err = g.run(s, batch)
+		err = g.run(s, batch, shared)
 		g.pool.put(s)
 	}
 	done := 0
@@ -156,12 +157,13 @@ func (g *groups) serve(batch []*job) {
 // run runs a group's units in one transaction. What a unit fails with before it
 // has written is its own affair, and holds if the transaction is committed: it
 // may be due to what its neighbours did.
-func (g *groups) run(s *session, batch []*job) error {
+func (g *groups) run(s *session, batch []*job, shared *appends) error {
 	s.lost, s.share = false, true
+	defer shared.clear()
 	err := s.start(g.db.engine.Begin, g.db.engine.Units)
 	for i := 0; i < len(batch) && err == nil; i++ {
 		j := batch[i]
-		j.tx = tx{session: s, open: true, grouped: true}
+		j.tx = tx{session: s, open: true, group: shared}
 		j.err = j.tx.do(j.unit)
 		switch {
 		case s.lost || s.broken, j.err != nil && j.tx.wrote:
@@ -169,6 +171,9 @@ func (g *groups) run(s *session, batch []*job) error {
 		}
 	}
 	s.share = false
+	if err == nil && shared.store(s) != nil {
+		err = errAlone
+	}
 	if err == nil {
 		if err = s.end(true); errors.Is(err, errBroken) {
 			return unanswered(err)

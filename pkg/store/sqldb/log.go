@@ -117,6 +117,9 @@ func (db *DB) settled(ctx context.Context, after int64, limit int) (changes []*m
 		if len(missing) == 0 {
 			return changes, len(changes) == limit, nil
 		}
+		if before := whole(changes, missing); len(before) > 0 {
+			return before, false, nil // a hole may need a while: the next call's, which begins at it
+		}
 		switch try {
 		case 0: // others may have trimmed
 			if missing[0] == after+1 {
@@ -128,18 +131,15 @@ func (db *DB) settled(ctx context.Context, after int64, limit int) (changes []*m
 				return nil, false, err
 			}
 		case 1, 2, 3:
-			if before := whole(changes, missing); len(before) > 0 {
-				return before, false, nil // a fill may wait for long: the next call's, which begins at the hole
-			}
 			err := s.fill(missing)
 			if errors.Is(err, errAgain) { // a long transaction holds one of them
-				return whole(changes, missing), false, nil
+				return nil, false, nil
 			}
 			if err != nil {
 				return nil, false, err
 			}
 		default:
-			return whole(changes, missing), false, nil
+			return nil, false, nil
 		}
 	}
 }

@@ -21,12 +21,15 @@ type tx struct {
 	keyed  bool  // what the unit does is found again by its idempotency key
 	looked bool  // the unit has read, so another's commit may change its mind
 	wrote  bool  // the unit has changed something
-	// grouped tells that other units share the transaction.
-	grouped bool
-	locks   []string
-	buf     []byte
-	drawn   int64 // the last number taken from the counter, see draw
-	behind  bool  // the counter's row does not know it yet
+	// appended tells that a change of the unit waits, or has waited, in group.
+	appended bool
+	// group is what the units of a shared transaction have in common, nil for one
+	// that is alone.
+	group  *appends
+	locks  []string
+	buf    []byte
+	drawn  int64 // the last number taken from the counter, see draw
+	behind bool  // the counter's row does not know it yet
 }
 
 var (
@@ -47,7 +50,7 @@ func (t *tx) Lock(name string) error {
 	if err := t.check(); err != nil {
 		return err
 	}
-	if t.grouped { // whoever has it may wait for a row of this transaction
+	if t.group != nil { // whoever has it may wait for a row of this transaction
 		return fault.Wrap(errAlone, fault.Overloaded, "the records are being changed by others; try again")
 	}
 	if t.db.engine.LockRows {
@@ -189,109 +192,6 @@ func (t *tx) Unlink(r *schema.Relation, owner string, targets []string) error {
 	return nil
 }
 
-// Append implements driver.Tx. The database draws the number, behind the row's
-// own statement, whose lock is held to the commit: so the numbers are in the
-// order of each record's changes.
-func (t *tx) Append(c *mesh.Change) error {
-	if err := t.check(); err != nil {
-		return err
-	}
-	seqOf := c.Tx
-	if seqOf == 0 {
-		seqOf = t.first // 0: the change's own, see row.change
-	}
-	var number sqldriver.Value // null: the database draws it
-	if t.db.engine.Migrate.Dialect.Counter {
-		if err := t.draw(); err != nil {
-			return err
-		}
-		number = t.drawn
-		if seqOf == 0 {
-			seqOf = t.drawn
-		}
-	}
-	t.begin()
-	t.bind(number)
-	t.bind(seqOf)
-	for _, text := range []string{c.Entity, c.ID, c.Verb} {
-		t.bind(text)
-	}
-	t.bind(c.Version)
-	t.bindJSON(c.After)
-	switch { // see row.change
-	case c.Inserted:
-		t.bind(nil)
-	case c.Verb == mesh.Upserted && c.Old == nil:
-		t.bind("{}")
-	default:
-		t.bindJSON(c.Old)
-	}
-	t.bindChanged(c.Changed)
-	for _, text := range []string{c.Principal, c.RequestID, c.Transport} {
-		t.bind(text)
-	}
-	if c.IdempotencyKey == "" {
-		t.bind(nil)
-	} else {
-		t.bind(c.IdempotencyKey)
-		t.keyed = true
-	}
-	t.bindHash(c.RequestHash)
-	t.bind(c.At.UnixMilli())
-	result, err := t.write(t.db.log.Append.SQL, nil)
-	if err != nil {
-		return t.db.numberTaken(err)
-	}
-	seq := t.drawn
-	if number == nil {
-		if seq, err = result.LastInsertId(); err != nil {
-			return t.fail(err, nil)
-		}
-	}
-	if t.first == 0 {
-		t.first = seq
-	}
-	t.last = seq
-	c.Seq = seq
-	if c.Tx == 0 {
-		c.Tx = t.first
-	}
-	return nil
-}
-
-// bindJSON binds JSON text, nil as null.
-func (t *tx) bindJSON(text []byte) {
-	if text == nil {
-		t.bind(nil)
-		return
-	}
-	t.bind(string(text))
-}
-
-func (t *tx) bindHash(hash []byte) {
-	if hash == nil {
-		t.bind(nil)
-		return
-	}
-	t.bind(hash)
-}
-
-func (t *tx) bindChanged(changed []string) {
-	if changed == nil {
-		t.bind(nil)
-		return
-	}
-	b := append(t.buf[:0], '[')
-	for i, name := range changed {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = schema.AppendString(b, name)
-	}
-	t.buf = append(b, ']')
-	t.bind(string(t.buf))
-}
-
 // Replay implements driver.Tx.
 func (t *tx) Replay(principal, key string) (*driver.Stored, error) {
 	if err := t.check(); err != nil || key == "" {
@@ -307,6 +207,9 @@ func (t *tx) StoreReply(principal, key string, hash, body []byte, at time.Time) 
 		return err
 	}
 	t.keyed = true
+	if err := t.flush(); err != nil {
+		return err
+	}
 	seq := t.last
 	if seq == 0 {
 		var err error

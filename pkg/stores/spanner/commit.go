@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"cloud.google.com/go/spanner"
+	"google.golang.org/grpc/codes"
 
 	"github.com/octomesh/octomesh/pkg/fault"
 	"github.com/octomesh/octomesh/pkg/mesh"
@@ -40,8 +41,10 @@ func (r *reader) counter(ctx context.Context) (int64, error) {
 // there and not in the middle.
 func (db *DB) commit(fill func(base overlay.Base, last int64) (*overlay.Group, error)) error {
 	var g *overlay.Group
+	asked := false // to commit
 	_, err := db.client.ReadWriteTransaction(context.Background(), func(ctx context.Context, txn *spanner.ReadWriteTransaction) error {
 		base := &reader{db: db, in: func() querier { return txn }}
+		asked = false
 		last, err := base.counter(ctx)
 		if err == nil {
 			g, err = fill(base, last)
@@ -52,9 +55,13 @@ func (db *DB) commit(fill func(base overlay.Base, last int64) (*overlay.Group, e
 		if err != nil || g.Empty() {
 			return err
 		}
+		asked = true
 		return txn.BufferWrite(db.mutations(g, last))
 	})
-	if err != nil {
+	switch code := spanner.ErrCode(err); {
+	case asked && (code == codes.Unavailable || code == codes.DeadlineExceeded || code == codes.Canceled || code == codes.Unknown):
+		return fault.Wrap(err, fault.Timeout, "the commit got no answer: look whether the change was made before it is tried again")
+	case err != nil:
 		return classify(err, nil)
 	}
 	if db.told != nil && len(g.Changes()) > 0 {

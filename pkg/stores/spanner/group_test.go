@@ -141,6 +141,17 @@ func TestAborted(t *testing.T) {
 	if x := fault.From(err); x.Code != fault.DBNotConnected || strings.Contains(x.Message, "secret") {
 		t.Error(err)
 	}
+	silent := func(method string) error {
+		if strings.HasSuffix(method, "/Commit") {
+			return status.Error(codes.DeadlineExceeded, "secret text")
+		}
+		return nil
+	}
+	f.hold.Store(&silent)
+	err = conn.Write(t.Context(), creation(e, "c", "c@x"))
+	if x := fault.From(err); x.Code != fault.Timeout || strings.Contains(x.Message, "secret") {
+		t.Errorf("of a commit without an answer: %v", err)
+	}
 	f.hold.Store(nil)
 	if n, err := conn.Committed(t.Context()); n != 1 || err != nil {
 		t.Errorf("%d, %v", n, err)

@@ -33,12 +33,13 @@ var settings = map[string]string{
 }
 
 // tuning is set where the server knows it: it decides how long something may
-// take, not what comes out. MySQL has no bound for what writes.
+// take, and that the numbers of one statement have no gaps (a cluster has them). MySQL has no bound for what writes.
 func tuning(statement time.Duration) map[string]string {
 	return map[string]string{
 		lockWait:            "10",
 		"net_write_timeout": "600",
 		"wait_timeout":      "28800",
+		oneByOne:            "1",
 		maxStatementTime:    strconv.FormatFloat(statement.Seconds(), 'f', 3, 64), // MariaDB
 		maxExecutionTime:    strconv.FormatInt(statement.Milliseconds(), 10),      // MySQL
 	}
@@ -47,6 +48,7 @@ func tuning(statement time.Duration) map[string]string {
 const (
 	maxStatementTime, maxExecutionTime = "max_statement_time", "max_execution_time"
 	lockWait                           = "innodb_lock_wait_timeout"
+	oneByOne                           = "auto_increment_increment"
 	// connectTimeout bounds the making of a connection.
 	connectTimeout = 10 * time.Second
 	// grace is how much longer than a statement may take its answer is waited for.
@@ -137,7 +139,7 @@ func connectors(ctx context.Context, e *sqldb.Engine, cfg *mysql.Config, stateme
 	if e.Connector, err = mysql.NewConnector(cfg); err == nil {
 		e.Patient, err = mysql.NewConnector(patient)
 	}
-	if _, known := cfg.Params[lockWait]; known && err == nil {
+	if cfg.Params[lockWait] != "" && cfg.Params[oneByOne] != "" && err == nil {
 		grouped := cfg.Clone()
 		grouped.Params[lockWait] = "1" // s, the least that MySQL takes
 		e.Grouped, err = mysql.NewConnector(grouped)
