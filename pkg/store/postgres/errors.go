@@ -17,7 +17,6 @@ import (
 )
 
 var (
-	errClosed   = fault.New(fault.DBNotConnected, "the project's database is closed")
 	errTooLarge = fault.New(fault.PayloadTooLarge, "what the write reads is larger than %d MB: let it touch fewer records", most>>20)
 	errMissing  = errors.New("postgres: an answer is missing")
 )

@@ -6,21 +6,11 @@ import (
 	"errors"
 	"hash/fnv"
 	"net"
-	"sync/atomic"
 	"time"
 
 	"github.com/octomesh/octomesh/pkg/fault"
 	"github.com/octomesh/octomesh/pkg/store/driver"
 )
-
-// job is a unit that waits for its turn.
-type job struct {
-	unit  driver.Unit
-	err   error
-	again bool // its commit was lost, but its idempotency key makes it safe to run
-	state atomic.Int32
-	done  chan struct{} // cap 1
-}
 
 // group is a transaction of one or more units on one session.
 type group struct {
@@ -34,6 +24,7 @@ type group struct {
 	held    map[string]holding
 	folds   folds
 	guesses guesses
+	unsure  []int // members whose commit was lost, but whose keys make it safe to run them again
 	// unhurried lets a statement take as long as it does: tables are changed.
 	unhurried bool
 	resting   time.Time // until when not to connect

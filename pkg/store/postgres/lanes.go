@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/octomesh/octomesh/pkg/fault"
+	"github.com/octomesh/octomesh/pkg/store/driver"
 	"github.com/octomesh/octomesh/pkg/store/sqlgen"
 )
 
@@ -78,7 +79,7 @@ func (l *lanes) send(r *request) error {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	if l.closed {
-		return errClosed
+		return driver.ErrClosed
 	}
 	queue := l.others
 	if r.plan.Point && r.plan.Kinds != nil { // records: the log's pages are longer

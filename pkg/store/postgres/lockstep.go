@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/octomesh/octomesh/pkg/store/driver"
+	"github.com/octomesh/octomesh/pkg/store/queue"
 )
 
 // member is a unit in a group, and the coroutine that runs it: it stands still
@@ -94,13 +95,11 @@ func (g *group) grant(m *member) bool {
 // pipeline, the locking ones in the order of their keys, so that no two groups
 // wait for each other. A unit whose record another one of the group has at hand
 // waits for its end.
-func (g *group) together(jobs []*job) bool {
+func (g *group) together(jobs []*queue.Job) bool {
 	for try := 1; ; try++ {
 		ok, again := g.attempt(jobs)
-		for _, j := range jobs {
-			if j.again {
-				j.again, j.err = false, g.insist(j.unit, false, j.err)
-			}
+		for _, i := range g.unsure {
+			jobs[i].Err = g.insist(jobs[i].Unit, false, jobs[i].Err)
 		}
 		if ok || !again || try > g.db.tries() || !g.db.options.cockroach {
 			return ok
@@ -110,11 +109,12 @@ func (g *group) together(jobs []*job) bool {
 }
 
 // attempt is one run of together; again tells that it has met others.
-func (g *group) attempt(jobs []*job) (ok, again bool) {
+func (g *group) attempt(jobs []*queue.Job) (ok, again bool) {
 	defer g.db.turn()()
+	g.unsure = g.unsure[:0]
 	if err := g.start(); err != nil {
 		for _, j := range jobs {
-			j.err = err
+			j.Err = err
 		}
 		return true, false
 	}
@@ -128,7 +128,7 @@ func (g *group) attempt(jobs []*job) (ok, again bool) {
 	g.guesses.begin(true)
 	members := g.members[:len(jobs)]
 	for i, m := range members {
-		m.begin(g, jobs[i].unit)
+		m.begin(g, jobs[i].Unit)
 	}
 	err := g.run(slices.Clone(members))
 	if err != nil {
@@ -141,11 +141,13 @@ func (g *group) attempt(jobs []*job) (ok, again bool) {
 	for i, m := range members {
 		switch {
 		case err == nil:
-			if jobs[i].err = m.err; m.err == nil {
+			if jobs[i].Err = m.err; m.err == nil {
 				done++
 			}
 		case g.ended: // nobody knows
-			jobs[i].err, jobs[i].again = unknown(err), m.tx.keyed
+			if jobs[i].Err = unknown(err); m.tx.keyed {
+				g.unsure = append(g.unsure, i)
+			}
 		}
 		m.unit = driver.Unit{}
 	}

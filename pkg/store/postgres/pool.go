@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/octomesh/octomesh/pkg/store/driver"
 	"github.com/octomesh/octomesh/pkg/store/sqlgen"
 )
 
@@ -42,12 +43,12 @@ func (p *pool) get(ctx context.Context) (s *session, fresh bool, err error) {
 	case <-ctx.Done():
 		return nil, false, ctx.Err()
 	case <-p.db.closing:
-		return nil, false, errClosed
+		return nil, false, driver.ErrClosed
 	}
 	select {
 	case <-p.db.closing:
 		p.tokens <- struct{}{}
-		return nil, false, errClosed
+		return nil, false, driver.ErrClosed
 	default:
 	}
 	p.mu.Lock()

@@ -17,6 +17,7 @@ import (
 	"github.com/octomesh/octomesh/pkg/query"
 	"github.com/octomesh/octomesh/pkg/schema"
 	"github.com/octomesh/octomesh/pkg/store/driver"
+	"github.com/octomesh/octomesh/pkg/store/queue"
 	"github.com/octomesh/octomesh/pkg/store/sqlgen"
 )
 
@@ -75,7 +76,7 @@ type DB struct {
 
 	reads  reads
 	lanes  lanes
-	writer writerLanes
+	writes *queue.Queue
 	free   pool // snapshots, and reads that were slow
 	long   pool // streams, which a slow reader may hold for long
 	units  pool // transactions of several records
@@ -141,9 +142,9 @@ func Open(ctx context.Context, uri string, cat *schema.Catalog, o Options) (driv
 	db.units.init(db, writer, o.Pool)
 	db.lanes.start(db, o.Lanes)
 	if o.cockroach {
-		db.writer.start(db, 1)
+		db.startWriters(1)
 	} else {
-		db.writer.start(db, o.Lanes)
+		db.startWriters(o.Lanes)
 	}
 	return db, nil
 }
@@ -313,7 +314,7 @@ func (db *DB) Ping(ctx context.Context) error {
 func (db *DB) Close() error {
 	db.closeOnce.Do(func() {
 		close(db.closing)
-		db.writer.stop()
+		db.writes.Close()
 		db.lanes.stop()
 		db.units.close()
 		db.free.close()

@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"crypto/rand"
 	"strings"
 
 	"github.com/octomesh/octomesh/pkg/fault"
@@ -312,13 +311,13 @@ func (m *migration) firstEpoch() (string, error) {
 	if err != nil || epoch != "" {
 		return epoch, err
 	}
-	epoch = newEpoch()
+	epoch = driver.NewEpoch()
 	return epoch, m.run(m.db.log.AddMeta, epoch, epochKey)
 }
 
 // NewEpoch implements driver.Conn.
 func (db *DB) NewEpoch(ctx context.Context) (string, error) {
-	epoch := newEpoch()
+	epoch := driver.NewEpoch()
 	err := db.Write(ctx, driver.Unit{Run: func(d driver.Tx) error {
 		m := &migration{db, d.(*tx)}
 		return m.run(db.log.SetMeta, epoch, epochKey)
@@ -329,6 +328,3 @@ func (db *DB) NewEpoch(ctx context.Context) (string, error) {
 	db.epoch.Store(&epoch)
 	return epoch, nil
 }
-
-// newEpoch makes 8 characters of [a-z0-9].
-func newEpoch() string { return strings.ToLower(rand.Text()[:8]) }

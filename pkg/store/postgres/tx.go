@@ -3,8 +3,6 @@ package postgres
 import (
 	"cmp"
 	"context"
-	"fmt"
-	"runtime/debug"
 	"slices"
 	"time"
 
@@ -50,13 +48,6 @@ type tx struct {
 
 var _ driver.Tx = (*tx)(nil)
 
-type panicked struct {
-	value any
-	stack []byte
-}
-
-func (p *panicked) Error() string { return fmt.Sprintf("panic in a write: %v\n%s", p.value, p.stack) }
-
 // reset prepares the tx for another run.
 func (t *tx) reset(db *DB, u driver.Unit) {
 	t.drop()
@@ -75,15 +66,10 @@ func (t *tx) drop() {
 }
 
 // do runs the unit; a panic in it must not take the neighbours along.
-func (t *tx) do(u driver.Unit) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fault.Wrap(&panicked{p, debug.Stack()}, fault.Internal, "something went wrong on our side")
-		}
-		t.open = false
-	}()
+func (t *tx) do(u driver.Unit) error {
 	t.open = true
-	return u.Run(t)
+	defer func() { t.open = false }()
+	return u.Guard(t)
 }
 
 // check refuses work behind the end of a transaction.

@@ -2,83 +2,40 @@ package postgres
 
 import (
 	"context"
-	"sync"
-	"time"
 
-	"github.com/octomesh/octomesh/pkg/fault"
 	"github.com/octomesh/octomesh/pkg/store/driver"
+	"github.com/octomesh/octomesh/pkg/store/queue"
 )
 
-// writerLanes take the writes: single units in groups on a few lanes, others each
-// on a connection of its own.
-type writerLanes struct {
-	db    *DB
-	queue chan *job
-	ended sync.WaitGroup
-
-	mu     sync.RWMutex // closed against sends
-	closed bool
-}
-
-var jobs = sync.Pool{New: func() any { return &job{done: make(chan struct{}, 1)} }}
-
-func (w *writerLanes) start(db *DB, n int) {
-	w.db, w.queue = db, make(chan *job, maxWaiting)
+// startWriters opens n lanes for single units, which they take in groups; others
+// have a connection each.
+func (db *DB) startWriters(n int) {
+	db.writes = queue.New()
 	for range n {
-		w.ended.Go(w.loop)
+		g := &group{db: db}
+		db.writes.Lane(maxBatch, g.serve, g.close)
 	}
 }
 
-// stop ends the lanes after all units that wait.
-func (w *writerLanes) stop() {
-	w.mu.Lock()
-	w.closed = true
-	close(w.queue)
-	w.mu.Unlock()
-	w.ended.Wait()
-}
-
-func (w *writerLanes) send(j *job) error {
-	w.mu.RLock()
-	defer w.mu.RUnlock()
-	if w.closed {
-		return errClosed
+// serve runs the units that wait, together if it goes, otherwise one by one.
+func (g *group) serve(jobs []*queue.Job) {
+	if len(jobs) > 1 && g.together(jobs) {
+		return
 	}
-	select {
-	case w.queue <- j:
-		return nil
-	default:
-		return fault.New(fault.Overloaded, "too many writes are waiting; try again").After(time.Second)
+	for _, j := range jobs {
+		j.Err = g.alone(j.Unit, len(jobs) == 1)
 	}
 }
 
 // Write implements driver.Conn.
 func (db *DB) Write(ctx context.Context, u driver.Unit) error {
+	if u.Single {
+		return db.writes.Write(ctx, u)
+	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if !u.Single {
-		return db.writeAlone(ctx, u, false)
-	}
-	j := jobs.Get().(*job)
-	j.unit, j.err = u, nil
-	j.state.Store(waiting)
-	if err := db.writer.send(j); err != nil {
-		jobs.Put(j)
-		return err
-	}
-	select {
-	case <-j.done:
-	case <-ctx.Done():
-		if j.state.CompareAndSwap(waiting, abandoned) {
-			return ctx.Err() // the lane lets it fall; not for the pool
-		}
-		<-j.done
-	}
-	err := j.err
-	j.unit, j.err = driver.Unit{}, nil
-	jobs.Put(j)
-	return err
+	return db.writeAlone(ctx, u, false)
 }
 
 // writeAlone runs a unit of several records, or one that changes tables.
@@ -95,40 +52,4 @@ func (db *DB) writeAlone(ctx context.Context, u driver.Unit, unhurried bool) err
 		db.units.put(g.session)
 	}()
 	return g.alone(u, false)
-}
-
-func (w *writerLanes) loop() {
-	g := &group{db: w.db}
-	defer g.close()
-	var taken []*job
-	take := func(j *job) {
-		if j.state.CompareAndSwap(waiting, begun) {
-			taken = append(taken, j)
-		}
-	}
-	for j := range w.queue {
-		take(j)
-	more:
-		for len(taken) < maxBatch {
-			select {
-			case j, open := <-w.queue:
-				if !open {
-					break more
-				}
-				take(j)
-			default:
-				break more
-			}
-		}
-		if len(taken) < 2 || !g.together(taken) {
-			for _, j := range taken {
-				j.err = g.alone(j.unit, len(taken) < 2)
-			}
-		}
-		for i, j := range taken {
-			taken[i] = nil
-			j.done <- struct{}{}
-		}
-		taken = taken[:0]
-	}
 }

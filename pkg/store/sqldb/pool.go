@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/octomesh/octomesh/pkg/fault"
+	"github.com/octomesh/octomesh/pkg/store/driver"
 )
 
 // maxWaiting is how many callers may wait for a connection of one pool.
@@ -55,13 +56,13 @@ func (p *pool) get(ctx context.Context) (*session, error) {
 			return nil, ctx.Err()
 		case <-p.db.closing:
 			p.waiting.Add(-1)
-			return nil, errClosed
+			return nil, driver.ErrClosed
 		}
 	}
 	select {
 	case <-p.db.closing:
 		p.tokens <- struct{}{}
-		return nil, errClosed
+		return nil, driver.ErrClosed
 	default:
 	}
 	for {

@@ -339,5 +339,3 @@ var (
 	intKind     = []schema.Kind{schema.KindInt}
 	uncancelled = context.Background() // of what must not be interrupted
 )
-
-var errClosed = fault.New(fault.DBNotConnected, "the project's database is closed")

@@ -2,11 +2,9 @@ package sqldb
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"strings"
 	"time"
 
 	"github.com/octomesh/octomesh/pkg/fault"
@@ -43,7 +41,7 @@ func (db *DB) prepare(ctx context.Context, cat *schema.Catalog) error {
 		}
 		epoch, err := s.meta(ctx, epochKey)
 		if err == nil && epoch == "" {
-			epoch = newEpoch()
+			epoch = driver.NewEpoch()
 			err = s.setMeta(ctx, epochKey, epoch)
 		}
 		db.epoch.Store(&epoch)
@@ -189,7 +187,7 @@ func (db *DB) drop(cat *schema.Catalog) error {
 
 // NewEpoch implements driver.Conn.
 func (db *DB) NewEpoch(ctx context.Context) (string, error) {
-	epoch := newEpoch()
+	epoch := driver.NewEpoch()
 	err := db.with(ctx, &db.writers, func(s *session) error { return s.setMeta(ctx, epochKey, epoch) })
 	if err != nil {
 		return "", err
@@ -197,9 +195,6 @@ func (db *DB) NewEpoch(ctx context.Context) (string, error) {
 	db.epoch.Store(&epoch)
 	return epoch, nil
 }
-
-// newEpoch makes 8 characters of [a-z0-9].
-func newEpoch() string { return strings.ToLower(rand.Text()[:8]) }
 
 // tables is a connection as a migration uses it.
 type tables struct {

@@ -4,9 +4,7 @@ import (
 	"context"
 	sqldriver "database/sql/driver"
 	"errors"
-	"fmt"
 	"math/rand/v2"
-	"runtime/debug"
 	"time"
 
 	"github.com/octomesh/octomesh/pkg/fault"
@@ -25,13 +23,6 @@ const (
 	longestRest = 20 * time.Millisecond
 )
 
-type panicked struct {
-	value any
-	stack []byte
-}
-
-func (p *panicked) Error() string { return fmt.Sprintf("panic in a write: %v\n%s", p.value, p.stack) }
-
 // errUnknown is the cause of the fault of a commit without an answer.
 var errUnknown = errors.New("sqldb: it is not known whether the commit was done")
 
@@ -41,7 +32,7 @@ var errUnknown = errors.New("sqldb: it is not known whether the commit was done"
 // finds what it did; else the fault is TIMEOUT, which says that nobody knows.
 func (db *DB) Write(ctx context.Context, u driver.Unit) error {
 	if u.Single && db.groups != nil {
-		if err := db.groups.write(ctx, u); !errors.Is(err, errAlone) {
+		if err := db.groups.queue.Write(ctx, u); !errors.Is(err, errAlone) {
 			return err
 		}
 	}
@@ -185,12 +176,7 @@ func (s *session) end(commit bool) error {
 }
 
 // do runs the unit; a panic in it ends its transaction.
-func (t *tx) do(u driver.Unit) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fault.Wrap(&panicked{p, debug.Stack()}, fault.Internal, "something went wrong on our side")
-		}
-		t.open = false
-	}()
-	return u.Run(t)
+func (t *tx) do(u driver.Unit) error {
+	defer func() { t.open = false }()
+	return u.Guard(t)
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"runtime"
 	"sync"
+
+	"github.com/octomesh/octomesh/pkg/store/driver"
 )
 
 // pool lends reading connections. Who wants one waits in a channel, so that a
@@ -38,13 +40,13 @@ func (p *pool) get(ctx context.Context) (*session, error) {
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		case <-p.db.closing:
-			return nil, errClosed
+			return nil, driver.ErrClosed
 		}
 	}
 	select {
 	case <-p.db.closing:
 		p.tokens <- struct{}{}
-		return nil, errClosed
+		return nil, driver.ErrClosed
 	default:
 	}
 	p.mu.Lock()

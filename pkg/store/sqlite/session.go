@@ -5,7 +5,6 @@ import (
 
 	"zombiezen.com/go/sqlite"
 
-	"github.com/octomesh/octomesh/pkg/fault"
 	"github.com/octomesh/octomesh/pkg/schema"
 	"github.com/octomesh/octomesh/pkg/store/sqlgen"
 )
@@ -313,5 +312,3 @@ func (s *session) scalar(ctx context.Context, p *sqlgen.Plan) (n int64, err erro
 
 // uncancelled is the context of what must not be interrupted.
 var uncancelled = context.Background()
-
-var errClosed = fault.New(fault.DBNotConnected, "the project's database is closed")

@@ -186,7 +186,7 @@ func (db *DB) Ping(ctx context.Context) error {
 func (db *DB) Close() error {
 	db.closeOnce.Do(func() {
 		close(db.closing)
-		db.writer.stop()
+		db.writer.queue.Close()
 		db.short.close()
 		db.long.close()
 		s := db.writer.session

@@ -2,8 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"crypto/rand"
-	"strings"
 
 	"zombiezen.com/go/sqlite"
 
@@ -135,7 +133,7 @@ func (db *DB) firstEpoch(s *session) (string, error) {
 	if err != nil || epoch != "" {
 		return epoch, err
 	}
-	epoch = newEpoch()
+	epoch = driver.NewEpoch()
 	return epoch, db.setMeta(s, db.log.AddMeta, epochKey, epoch)
 }
 
@@ -164,7 +162,7 @@ func (db *DB) setMeta(s *session, p *sqlgen.Plan, key, value string) error {
 
 // NewEpoch implements driver.Conn.
 func (db *DB) NewEpoch(ctx context.Context) (string, error) {
-	epoch := newEpoch()
+	epoch := driver.NewEpoch()
 	err := db.Write(ctx, driver.Unit{Run: func(t driver.Tx) error {
 		return db.setMeta(t.(*tx).session, db.log.SetMeta, epochKey, epoch)
 	}})
@@ -174,6 +172,3 @@ func (db *DB) NewEpoch(ctx context.Context) (string, error) {
 	db.epoch.Store(&epoch)
 	return epoch, nil
 }
-
-// newEpoch makes 8 characters of [a-z0-9].
-func newEpoch() string { return strings.ToLower(rand.Text()[:8]) }

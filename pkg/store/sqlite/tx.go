@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/octomesh/octomesh/pkg/fault"
@@ -27,13 +26,6 @@ type tx struct {
 }
 
 var _ driver.Tx = (*tx)(nil)
-
-type panicked struct {
-	value any
-	stack []byte
-}
-
-func (p *panicked) Error() string { return fmt.Sprintf("panic in a write: %v\n%s", p.value, p.stack) }
 
 func (t *tx) begin() { t.first, t.wrote, t.lost, t.open = 0, false, false, true }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/octomesh/octomesh/pkg/query"
 	"github.com/octomesh/octomesh/pkg/schema"
 	"github.com/octomesh/octomesh/pkg/store/driver"
+	"github.com/octomesh/octomesh/pkg/store/queue"
 )
 
 var errOwn = errors.New("the caller's own mind")
@@ -298,7 +299,7 @@ func TestOverload(t *testing.T) {
 	release := hold(t, db)
 	var wg sync.WaitGroup
 	var refused, served atomic.Int64
-	for range maxWaiting + 50 {
+	for range queue.MaxWaiting + 50 {
 		wg.Go(func() {
 			err := db.Write(context.Background(), driver.Unit{Single: true, Run: func(driver.Tx) error { return nil }})
 			switch {
@@ -314,7 +315,7 @@ func TestOverload(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if refused.Load() != 50 || served.Load() != maxWaiting {
+	if refused.Load() != 50 || served.Load() != queue.MaxWaiting {
 		t.Errorf("%d refused, %d served", refused.Load(), served.Load())
 	}
 }

@@ -10,4 +10,4 @@ import (
 func SetPatience(conn driver.Conn, d time.Duration) { conn.(*DB).writer.patience = d }
 
 // Waiting is how many units wait for the writer.
-func Waiting(conn driver.Conn) int { return len(conn.(*DB).writer.queue) }
+func Waiting(conn driver.Conn) int { return conn.(*DB).writer.queue.Waiting() }

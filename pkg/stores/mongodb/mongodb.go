@@ -2,7 +2,6 @@ package mongodb
 
 import (
 	"context"
-	"crypto/rand"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -173,7 +172,7 @@ func (db *DB) firstEpoch(ctx context.Context) (string, error) {
 		doc bson.Raw
 	}{
 		{metaTurn, newDoc().object("$setOnInsert").int("n", newest).int("turn", 0).raw()},
-		{metaEpoch, newDoc().object("$setOnInsert").text("value", newEpoch()).raw()},
+		{metaEpoch, newDoc().object("$setOnInsert").text("value", driver.NewEpoch()).raw()},
 	} {
 		if _, err := db.meta.UpdateOne(ctx, named(first.id), first.doc, upsert); err != nil && !mongo.IsDuplicateKeyError(err) {
 			return "", db.failed(ctx, err, nil)
@@ -189,12 +188,9 @@ func (db *DB) firstEpoch(ctx context.Context) (string, error) {
 
 func named(id string) bson.Raw { return newDoc().text("_id", id).raw() }
 
-// newEpoch makes 8 characters of [a-z0-9].
-func newEpoch() string { return strings.ToLower(rand.Text()[:8]) }
-
 // NewEpoch implements driver.Conn.
 func (db *DB) NewEpoch(ctx context.Context) (string, error) {
-	epoch := newEpoch()
+	epoch := driver.NewEpoch()
 	_, err := db.meta.UpdateOne(ctx, named(metaEpoch), newDoc().object("$set").text("value", epoch).raw(), options.UpdateOne().SetUpsert(true))
 	if err != nil {
 		return "", db.failed(ctx, err, nil)
@@ -242,7 +238,7 @@ const closeTime = 5 * time.Second
 func (db *DB) Close() error {
 	db.closeOnce.Do(func() {
 		if db.writer != nil {
-			db.writer.stop()
+			db.writer.queue.Close()
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), closeTime)
 		defer cancel()

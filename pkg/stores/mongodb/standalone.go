@@ -13,6 +13,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 
 	"github.com/octomesh/octomesh/pkg/fault"
+	"github.com/octomesh/octomesh/pkg/store/queue"
 )
 
 // On a standalone server there are no transactions. Units follow one another by
@@ -31,14 +32,14 @@ var owner = rand.Text()
 
 // unaided runs a job on a standalone server. Errors: TIMEOUT when some of it may
 // be left, else those of the job.
-func (w *writer) unaided(j *job) error {
+func (w *writer) unaided(j *queue.Job) error {
 	ctx, cancel := context.WithTimeout(context.Background(), term-time.Second)
 	defer cancel()
 	t := newTx(w.db, ctx)
 	if err := t.lock(); err != nil {
 		return err
 	}
-	err := call(j.unit.Run, t)
+	err := j.Unit.Guard(t)
 	t.open = false
 	if err == nil {
 		err = t.logged()

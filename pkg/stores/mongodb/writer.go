@@ -3,11 +3,7 @@ package mongodb
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math/rand/v2"
-	"runtime/debug"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/mongo"
@@ -17,6 +13,7 @@ import (
 
 	"github.com/octomesh/octomesh/pkg/fault"
 	"github.com/octomesh/octomesh/pkg/store/driver"
+	"github.com/octomesh/octomesh/pkg/store/queue"
 )
 
 // One goroutine writes. It takes what waits, up to maxGroup units, and never
@@ -32,8 +29,7 @@ import (
 // MongoDB's own conflict on the documents that both write.
 
 const (
-	maxGroup   = 32
-	maxWaiting = 4096 // units; more are OVERLOADED
+	maxGroup = 32
 	// patience is how long a unit is run again, when other processes have their
 	// turn or the primary changes, before its caller hears of it.
 	patience   = 15 * time.Second
@@ -41,118 +37,31 @@ const (
 	longPause  = 200 * time.Millisecond
 )
 
-type job struct {
-	unit  driver.Unit
-	state atomic.Int32
-	err   error
-	done  chan struct{}
-}
-
-// The states of a job. Whoever moves it out of waiting owns what follows.
-const (
-	waiting = iota
-	begun
-	abandoned
-)
-
 type writer struct {
-	db    *DB
-	queue chan *job
-	group []*job
-	ended chan struct{}
-
+	db       *DB
+	queue    *queue.Queue
 	patience time.Duration
-
-	mu     sync.RWMutex // closed against sends
-	closed bool
 }
 
 func newWriter(db *DB) *writer {
-	w := &writer{db: db, queue: make(chan *job, maxWaiting), ended: make(chan struct{}), patience: patience}
-	go w.loop()
+	w := &writer{db: db, queue: queue.New(), patience: patience}
+	w.queue.Lane(maxGroup, w.serve, nil)
 	return w
-}
-
-// stop ends the writer after all units that wait.
-func (w *writer) stop() {
-	w.mu.Lock()
-	w.closed = true
-	close(w.queue)
-	w.mu.Unlock()
-	<-w.ended
 }
 
 // Write implements driver.Conn.
 func (db *DB) Write(ctx context.Context, u driver.Unit) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
 	if db.writer == nil {
 		return fault.New(fault.Internal, "the database was opened to be looked at only")
 	}
-	j := &job{unit: u, done: make(chan struct{}, 1)}
-	if err := db.writer.send(j); err != nil {
-		return err
-	}
-	select {
-	case <-j.done:
-	case <-ctx.Done():
-		if j.state.CompareAndSwap(waiting, abandoned) {
-			return ctx.Err()
-		}
-		<-j.done
-	}
-	return j.err
-}
-
-func (w *writer) send(j *job) error {
-	w.mu.RLock()
-	defer w.mu.RUnlock()
-	if w.closed {
-		return fault.New(fault.DBNotConnected, "the project's database is closed")
-	}
-	select {
-	case w.queue <- j:
-		return nil
-	default:
-		return fault.New(fault.Overloaded, "too many writes are waiting; try again").After(time.Second)
-	}
-}
-
-func (w *writer) loop() {
-	defer close(w.ended)
-	for j := range w.queue {
-		w.take(j)
-		for more := true; more && len(w.group) < maxGroup; {
-			select {
-			case j, open := <-w.queue:
-				if more = open; open {
-					w.take(j)
-				}
-			default:
-				more = false
-			}
-		}
-		w.serve(w.group)
-		for i, j := range w.group {
-			w.group[i] = nil
-			j.done <- struct{}{}
-		}
-		w.group = w.group[:0]
-	}
-}
-
-func (w *writer) take(j *job) {
-	if j.state.CompareAndSwap(waiting, begun) {
-		w.group = append(w.group, j)
-	}
+	return db.writer.queue.Write(ctx, u)
 }
 
 // serve runs the group, together if it goes, otherwise one by one.
-func (w *writer) serve(group []*job) {
+func (w *writer) serve(group []*queue.Job) {
 	if !w.db.transactions {
 		for _, j := range group {
-			j.err = w.unaided(j)
+			j.Err = w.unaided(j)
 		}
 		return
 	}
@@ -164,14 +73,14 @@ func (w *writer) serve(group []*job) {
 		code := fault.CodeOf(err)
 		if code == fault.DBNotConnected || code == fault.Overloaded || errors.Is(err, errLost) {
 			for _, j := range group { // each would wait for the same, or be done twice
-				j.err = err
+				j.Err = err
 			}
 			return
 		}
 	}
 	for _, j := range group {
-		if err := w.attempt([]*job{j}); err != nil {
-			j.err = err
+		if err := w.attempt([]*queue.Job{j}); err != nil {
+			j.Err = err
 		}
 	}
 }
@@ -187,7 +96,7 @@ func lost(raw error) error {
 // attempt runs jobs in one transaction, again and again while what stopped it
 // may pass. An error means that the jobs have no outcome, and, unless it is
 // errLost, that nothing has happened.
-func (w *writer) attempt(jobs []*job) error {
+func (w *writer) attempt(jobs []*queue.Job) error {
 	late := time.Now().Add(w.patience)
 	for pause := firstPause; ; pause = min(2*pause, longPause) {
 		raw, err := w.transaction(jobs)
@@ -199,7 +108,7 @@ func (w *writer) attempt(jobs []*job) error {
 }
 
 // transaction runs jobs once. raw is the error as it came, for transient.
-func (w *writer) transaction(jobs []*job) (raw, err error) {
+func (w *writer) transaction(jobs []*queue.Job) (raw, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // as long as MongoDB lets one live
 	defer cancel()
 	s, err := w.db.client.StartSession()
@@ -250,34 +159,17 @@ func (w *writer) commit(ctx context.Context, s *mongo.Session) (raw, err error) 
 	return raw, classify(raw, nil)
 }
 
-type panicked struct {
-	value any
-	stack []byte
-}
-
-func (p *panicked) Error() string { return fmt.Sprintf("panic in a write: %v\n%s", p.value, p.stack) }
-
-// call runs a unit; a panic becomes its error.
-func call(run func(driver.Tx) error, t *tx) (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = fault.Wrap(&panicked{v, debug.Stack()}, fault.Internal, "the write failed inside the service")
-		}
-	}()
-	return run(t)
-}
-
 // member runs one job inside a transaction. What fails before it has written
 // anything keeps its error to itself; anything else ends the transaction for
 // all, since MongoDB has no savepoints.
-func (t *tx) member(j *job) error {
+func (t *tx) member(j *queue.Job) error {
 	before := t.seq
 	t.first, t.wrote = 0, false
-	j.err = call(j.unit.Run, t)
-	if j.err == nil || !t.wrote && t.raw == nil {
+	j.Err = j.Unit.Guard(t)
+	if j.Err == nil || !t.wrote && t.raw == nil {
 		return nil
 	}
-	err := j.err
-	j.err, t.seq = nil, before
+	err := j.Err
+	j.Err, t.seq = nil, before
 	return err
 }

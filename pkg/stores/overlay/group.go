@@ -1,11 +1,8 @@
 package overlay
 
 import (
-	"fmt"
-	"runtime/debug"
 	"time"
 
-	"github.com/octomesh/octomesh/pkg/fault"
 	"github.com/octomesh/octomesh/pkg/mesh"
 	"github.com/octomesh/octomesh/pkg/schema"
 	"github.com/octomesh/octomesh/pkg/store/driver"
@@ -116,13 +113,6 @@ func (g *Group) Empty() bool {
 	return true
 }
 
-type panicked struct {
-	value any
-	stack []byte
-}
-
-func (p *panicked) Error() string { return fmt.Sprintf("panic in a write: %v\n%s", p.value, p.stack) }
-
 // Run runs a unit. When it fails, nothing of it is left. Values that it takes
 // are not known to be free before Check.
 func (g *Group) Run(u driver.Unit) error {
@@ -143,14 +133,9 @@ func (g *Group) Run(u driver.Unit) error {
 }
 
 // do runs the unit; a panic in it must not take the neighbours along.
-func (t *tx) do(u driver.Unit) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fault.Wrap(&panicked{p, debug.Stack()}, fault.Internal, "something went wrong on our side")
-		}
-		t.open = false
-	}()
-	return u.Run(t)
+func (t *tx) do(u driver.Unit) error {
+	defer func() { t.open = false }()
+	return u.Guard(t)
 }
 
 // Check asks the database whether the values that the units took are free. If
