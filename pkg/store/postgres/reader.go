@@ -3,13 +3,13 @@ package postgres
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"slices"
 	"time"
 
 	"github.com/octomesh/octomesh/pkg/mesh"
 	"github.com/octomesh/octomesh/pkg/query"
 	"github.com/octomesh/octomesh/pkg/schema"
+	"github.com/octomesh/octomesh/pkg/store/changelog"
 	"github.com/octomesh/octomesh/pkg/store/driver"
 	"github.com/octomesh/octomesh/pkg/store/residual"
 	"github.com/octomesh/octomesh/pkg/store/sqlgen"
@@ -210,12 +210,7 @@ func (r *row) change() *mesh.Change {
 		IdempotencyKey: r.string(12), RequestHash: r.binary(13),
 		At: time.UnixMilli(r.int(14)).UTC(),
 	}
-	// An insert has no former values: that tells the two ways of an upsert apart.
-	c.Inserted = c.Verb == mesh.Upserted && c.Old == nil
-	if changed := r.values[8]; changed != nil {
-		_ = json.Unmarshal(changed, &c.Changed) // written by Append
-	}
-	return c
+	return changelog.Complete(c, r.values[8])
 }
 
 // fixed is a statement of this package's own.

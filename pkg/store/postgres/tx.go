@@ -10,6 +10,7 @@ import (
 	"github.com/octomesh/octomesh/pkg/mesh"
 	"github.com/octomesh/octomesh/pkg/query"
 	"github.com/octomesh/octomesh/pkg/schema"
+	"github.com/octomesh/octomesh/pkg/store/changelog"
 	"github.com/octomesh/octomesh/pkg/store/driver"
 	"github.com/octomesh/octomesh/pkg/store/sqlgen"
 )
@@ -270,15 +271,8 @@ func (t *tx) Append(c *mesh.Change) error {
 	r.text(c.Verb)
 	r.int(c.Version)
 	r.optional(c.After)
-	switch { // see row.change
-	case c.Inserted:
-		r.null()
-	case c.Verb == mesh.Upserted && c.Old == nil:
-		r.text("{}")
-	default:
-		r.optional(c.Old)
-	}
-	t.changed(r, c.Changed)
+	r.optional(changelog.OldColumn(c))
+	t.changed(r, c)
 	r.text(c.Principal)
 	r.text(c.RequestID)
 	r.text(c.Transport)
@@ -297,19 +291,12 @@ func (t *tx) Append(c *mesh.Change) error {
 	return err
 }
 
-func (t *tx) changed(r *request, changed []string) {
-	if changed == nil {
+func (t *tx) changed(r *request, c *mesh.Change) {
+	if c.Changed == nil {
 		r.null()
 		return
 	}
-	b := append(t.scratch[:0], '[')
-	for i, name := range changed {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = schema.AppendString(b, name)
-	}
-	t.scratch = append(b, ']')
+	t.scratch = changelog.AppendChanged(t.scratch[:0], c)
 	r.bytes(t.scratch)
 }
 

@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/octomesh/octomesh/pkg/mesh"
-	"github.com/octomesh/octomesh/pkg/schema"
+	"github.com/octomesh/octomesh/pkg/store/changelog"
 )
 
 // appends are the changes of units that share a transaction. They are stored
@@ -142,15 +142,8 @@ func (t *tx) bindChange(c *mesh.Change) {
 	}
 	t.bind(c.Version)
 	t.bindJSON(c.After)
-	switch { // see row.change
-	case c.Inserted:
-		t.bind(nil)
-	case c.Verb == mesh.Upserted && c.Old == nil:
-		t.bind("{}")
-	default:
-		t.bindJSON(c.Old)
-	}
-	t.bindChanged(c.Changed)
+	t.bindJSON(changelog.OldColumn(c))
+	t.bindChanged(c)
 	for _, text := range []string{c.Principal, c.RequestID, c.Transport} {
 		t.bind(text)
 	}
@@ -180,18 +173,11 @@ func (t *tx) bindHash(hash []byte) {
 	t.bind(hash)
 }
 
-func (t *tx) bindChanged(changed []string) {
-	if changed == nil {
+func (t *tx) bindChanged(c *mesh.Change) {
+	if c.Changed == nil {
 		t.bind(nil)
 		return
 	}
-	b := append(t.buf[:0], '[')
-	for i, name := range changed {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = schema.AppendString(b, name)
-	}
-	t.buf = append(b, ']')
+	t.buf = changelog.AppendChanged(t.buf[:0], c)
 	t.bind(string(t.buf))
 }

@@ -3,13 +3,13 @@ package sqldb
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"slices"
 	"time"
 
 	"github.com/octomesh/octomesh/pkg/mesh"
 	"github.com/octomesh/octomesh/pkg/query"
 	"github.com/octomesh/octomesh/pkg/schema"
+	"github.com/octomesh/octomesh/pkg/store/changelog"
 	"github.com/octomesh/octomesh/pkg/store/driver"
 	"github.com/octomesh/octomesh/pkg/store/residual"
 	"github.com/octomesh/octomesh/pkg/store/sqlgen"
@@ -134,12 +134,7 @@ func (r *row) change() *mesh.Change {
 	if c.Tx == 0 {
 		c.Tx = c.Seq
 	}
-	// An insert has no former values: that tells the two ways of an upsert apart.
-	c.Inserted = c.Verb == mesh.Upserted && c.Old == nil
-	if changed := r.bytes(8); changed != nil {
-		_ = json.Unmarshal(changed, &c.Changed) // written by Append
-	}
-	return c
+	return changelog.Complete(c, r.bytes(8))
 }
 
 // replay reads what an idempotency key has stored.

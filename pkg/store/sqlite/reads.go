@@ -3,13 +3,13 @@ package sqlite
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"slices"
 	"time"
 
 	"github.com/octomesh/octomesh/pkg/mesh"
 	"github.com/octomesh/octomesh/pkg/query"
 	"github.com/octomesh/octomesh/pkg/schema"
+	"github.com/octomesh/octomesh/pkg/store/changelog"
 	"github.com/octomesh/octomesh/pkg/store/driver"
 	"github.com/octomesh/octomesh/pkg/store/sqlgen"
 )
@@ -98,12 +98,7 @@ func (r *row) change() *mesh.Change {
 		IdempotencyKey: s.ColumnText(12), RequestHash: r.copy(13),
 		At: time.UnixMilli(s.ColumnInt64(14)).UTC(),
 	}
-	// An insert has no former values: that tells the two ways of an upsert apart.
-	c.Inserted = c.Verb == mesh.Upserted && c.Old == nil
-	if changed := r.copy(8); changed != nil {
-		_ = json.Unmarshal(changed, &c.Changed) // written by Append
-	}
-	return c
+	return changelog.Complete(c, r.copy(8))
 }
 
 // copy returns a copy of a column's bytes, nil for null.

@@ -8,6 +8,7 @@ import (
 	"github.com/octomesh/octomesh/pkg/mesh"
 	"github.com/octomesh/octomesh/pkg/query"
 	"github.com/octomesh/octomesh/pkg/schema"
+	"github.com/octomesh/octomesh/pkg/store/changelog"
 	"github.com/octomesh/octomesh/pkg/store/driver"
 	"github.com/octomesh/octomesh/pkg/store/sqlgen"
 )
@@ -179,15 +180,8 @@ func (t *tx) Append(c *mesh.Change) error {
 	st.bindText(5, c.Verb)
 	st.BindInt64(6, c.Version)
 	st.bindJSON(7, c.After)
-	switch { // see row.change
-	case c.Inserted:
-		st.BindNull(8)
-	case c.Verb == mesh.Upserted && c.Old == nil:
-		st.bindText(8, "{}")
-	default:
-		st.bindJSON(8, c.Old)
-	}
-	t.bindChanged(st, c.Changed)
+	st.bindJSON(8, changelog.OldColumn(c))
+	t.bindChanged(st, c)
 	st.bindText(10, c.Principal)
 	st.bindText(11, c.RequestID)
 	st.bindText(12, c.Transport)
@@ -227,19 +221,12 @@ func (st *statement) bindHash(i int, hash []byte) {
 	st.BindBytes(i, hash)
 }
 
-func (t *tx) bindChanged(st *statement, changed []string) {
-	if changed == nil {
+func (t *tx) bindChanged(st *statement, c *mesh.Change) {
+	if c.Changed == nil {
 		st.BindNull(9)
 		return
 	}
-	b := append(t.scratch[:0], '[')
-	for i, name := range changed {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = schema.AppendString(b, name)
-	}
-	t.scratch = append(b, ']')
+	t.scratch = changelog.AppendChanged(t.scratch[:0], c)
 	st.bindText(9, string(t.scratch))
 }
 

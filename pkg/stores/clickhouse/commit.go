@@ -12,6 +12,7 @@ import (
 	"github.com/octomesh/octomesh/pkg/fault"
 	"github.com/octomesh/octomesh/pkg/mesh"
 	"github.com/octomesh/octomesh/pkg/schema"
+	"github.com/octomesh/octomesh/pkg/store/changelog"
 	"github.com/octomesh/octomesh/pkg/store/sqlgen"
 	"github.com/octomesh/octomesh/pkg/stores/overlay"
 )
@@ -158,29 +159,15 @@ func changeTypes() []string {
 }
 
 func change(c *mesh.Change) []*string {
-	var old, changed, key *string
-	switch { // see row.change
-	case c.Inserted:
-	case c.Verb == mesh.Upserted && c.Old == nil:
-		old = ptr("{}")
-	default:
-		old = optional(c.Old)
-	}
+	var changed, key *string
 	if c.Changed != nil {
-		b := []byte{'['}
-		for i, name := range c.Changed {
-			if i > 0 {
-				b = append(b, ',')
-			}
-			b = schema.AppendString(b, name)
-		}
-		changed = ptr(string(append(b, ']')))
+		changed = ptr(string(changelog.AppendChanged(nil, c)))
 	}
 	if c.IdempotencyKey != "" {
 		key = &c.IdempotencyKey
 	}
 	return []*string{
-		num(c.Seq), num(c.Tx), &c.Entity, &c.ID, &c.Verb, num(c.Version), optional(c.After), old, changed,
+		num(c.Seq), num(c.Tx), &c.Entity, &c.ID, &c.Verb, num(c.Version), optional(c.After), optional(changelog.OldColumn(c)), changed,
 		&c.Principal, &c.RequestID, &c.Transport, key, opaque(c.RequestHash), num(c.At.UnixMilli()),
 	}
 }

@@ -2,7 +2,6 @@ package clickhouse
 
 import (
 	"context"
-	"encoding/json"
 	"slices"
 	"sync"
 	"time"
@@ -10,6 +9,7 @@ import (
 	"github.com/octomesh/octomesh/pkg/mesh"
 	"github.com/octomesh/octomesh/pkg/query"
 	"github.com/octomesh/octomesh/pkg/schema"
+	"github.com/octomesh/octomesh/pkg/store/changelog"
 	"github.com/octomesh/octomesh/pkg/store/driver"
 	"github.com/octomesh/octomesh/pkg/store/residual"
 	"github.com/octomesh/octomesh/pkg/store/sqlgen"
@@ -145,12 +145,7 @@ func (r *row) change() *mesh.Change {
 		After: r.bytes(6), Old: r.bytes(7), Principal: r.text(9), RequestID: r.text(10), Transport: r.text(11),
 		IdempotencyKey: r.text(12), RequestHash: r.opaque(13), At: time.UnixMilli(r.num(14)).UTC(),
 	}
-	// An insert has no former values: that tells the two ways of an upsert apart.
-	c.Inserted = c.Verb == mesh.Upserted && c.Old == nil
-	if changed := r.bytes(8); changed != nil {
-		_ = json.Unmarshal(changed, &c.Changed) // written by us
-	}
-	return c
+	return changelog.Complete(c, r.bytes(8))
 }
 
 // Oldest implements driver.Reader.

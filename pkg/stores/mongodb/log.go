@@ -2,7 +2,6 @@ package mongodb
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"time"
 
@@ -11,7 +10,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/octomesh/octomesh/pkg/mesh"
-	"github.com/octomesh/octomesh/pkg/schema"
+	"github.com/octomesh/octomesh/pkg/store/changelog"
 	"github.com/octomesh/octomesh/pkg/store/driver"
 	"github.com/octomesh/octomesh/pkg/store/sqlgen"
 )
@@ -30,22 +29,11 @@ func changeDoc(c *mesh.Change, seq, tx int64) bson.Raw {
 	if c.After != nil {
 		d.text("after", string(c.After))
 	}
-	switch { // an insert has no former values: see change
-	case c.Inserted:
-	case c.Old != nil:
-		d.text("old", string(c.Old))
-	case c.Verb == mesh.Upserted:
-		d.text("old", "{}")
+	if old := changelog.OldColumn(c); old != nil {
+		d.text("old", string(old))
 	}
 	if c.Changed != nil {
-		list := []byte{'['}
-		for i, name := range c.Changed {
-			if i > 0 {
-				list = append(list, ',')
-			}
-			list = schema.AppendString(list, name)
-		}
-		d.text("changed", string(append(list, ']')))
+		d.text("changed", string(changelog.AppendChanged(nil, c)))
 	}
 	d.text("principal", c.Principal).text("request_id", c.RequestID).text("transport", c.Transport)
 	if c.IdempotencyKey != "" {
@@ -78,17 +66,13 @@ func change(raw bson.Raw) *mesh.Change {
 		After: bytes("after"), Old: bytes("old"), Principal: text("principal"), RequestID: text("request_id"), Transport: text("transport"),
 		IdempotencyKey: text("idem"),
 	}
-	c.Inserted = c.Verb == mesh.Upserted && c.Old == nil
 	if _, hash, ok := raw.Lookup("req_hash").BinaryOK(); ok {
 		c.RequestHash = append([]byte(nil), hash...)
 	}
 	if at, ok := raw.Lookup("at").DateTimeOK(); ok {
 		c.At = time.UnixMilli(at).UTC()
 	}
-	if list := bytes("changed"); list != nil {
-		_ = json.Unmarshal(list, &c.Changed) // written by changeDoc
-	}
-	return c
+	return changelog.Complete(c, bytes("changed"))
 }
 
 // Changes implements driver.Reader.

@@ -10,6 +10,7 @@ import (
 	"github.com/octomesh/octomesh/pkg/fault"
 	"github.com/octomesh/octomesh/pkg/mesh"
 	"github.com/octomesh/octomesh/pkg/schema"
+	"github.com/octomesh/octomesh/pkg/store/changelog"
 	"github.com/octomesh/octomesh/pkg/store/sqlgen"
 	"github.com/octomesh/octomesh/pkg/stores/overlay"
 )
@@ -123,31 +124,16 @@ func (db *DB) cells(e *schema.Entity, row, before schema.Row) (columns []string,
 }
 
 func (db *DB) change(c *mesh.Change) *spanner.Mutation {
-	var old any
-	switch { // see row.change
-	case c.Inserted:
-	case c.Verb == mesh.Upserted && c.Old == nil:
-		old = "{}"
-	default:
-		old = text(c.Old)
-	}
 	var changed any
 	if c.Changed != nil {
-		b := []byte{'['}
-		for i, name := range c.Changed {
-			if i > 0 {
-				b = append(b, ',')
-			}
-			b = schema.AppendString(b, name)
-		}
-		changed = string(append(b, ']'))
+		changed = string(changelog.AppendChanged(nil, c))
 	}
 	var key any
 	if c.IdempotencyKey != "" {
 		key = c.IdempotencyKey
 	}
 	return spanner.Insert(db.dialect.Short(sqlgen.ChangesTable), sqlgen.ChangeColumns, []any{
-		c.Seq, c.Tx, c.Entity, c.ID, c.Verb, c.Version, text(c.After), old, changed,
+		c.Seq, c.Tx, c.Entity, c.ID, c.Verb, c.Version, text(c.After), text(changelog.OldColumn(c)), changed,
 		c.Principal, c.RequestID, c.Transport, key, c.RequestHash, c.At.UnixMilli(),
 	})
 }
