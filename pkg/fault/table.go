@@ -22,7 +22,7 @@ const (
 // Table has every code once, in the order of docs/errors.md.
 var Table = []Image{
 	{ParseError, 400, grpcInvalidArgument, -32700, "PARSE_ERROR", "PARSE_ERROR", false, "The body is not valid JSON (or not a valid frame): syntax, UTF-8, duplicate keys, nesting."},
-	{InvalidRequest, 400, grpcInvalidArgument, -32600, "BAD_REQUEST", "INVALID_REQUEST", false, "The request is well-formed but has a member of the wrong type, an unknown member or a bad name."},
+	{InvalidRequest, 400, grpcInvalidArgument, -32602, "BAD_REQUEST", "INVALID_REQUEST", false, "The request is well-formed but has a member of the wrong type, an unknown member or a bad name."},
 	{InvalidFilter, 400, grpcInvalidArgument, -32602, "BAD_REQUEST", "VALIDATION_ERROR", false, "Filter, sort, stages, selection or cursor name an unknown field or operator, have a wrong type or go over a limit."},
 	{MissingID, 400, grpcInvalidArgument, -32602, "BAD_REQUEST", "VALIDATION_ERROR", false, "The operation needs an id."},
 	{MissingData, 400, grpcInvalidArgument, -32602, "BAD_REQUEST", "VALIDATION_ERROR", false, "The operation needs data."},

@@ -20,6 +20,8 @@ type Config struct {
 	REST bool `name:"rest" env:"MOSTA_NET_REST_ENABLED" default:"true" negatable:"" help:"Serve REST."`
 	WS   bool `name:"ws" env:"MOSTA_NET_WS_ENABLED" default:"true" negatable:"" help:"Serve WebSocket."`
 	SSE  bool `name:"sse" env:"MOSTA_NET_SSE_ENABLED" default:"true" negatable:"" help:"Serve server-sent events."`
+
+	JSONRPC bool `name:"jsonrpc" env:"MOSTA_NET_JSONRPC_ENABLED" default:"true" negatable:"" help:"Serve JSON-RPC."`
 }
 
 // DefaultConfig is what a start without settings has.
@@ -27,6 +29,7 @@ func DefaultConfig() Config {
 	return Config{
 		Host: "0.0.0.0", Port: 4488, KeyInURL: string(door.KeyInLive),
 		RequestTimeout: 10 * time.Second, DrainTimeout: 10 * time.Second, REST: true, WS: true, SSE: true,
+		JSONRPC: true,
 	}
 }
 

@@ -77,10 +77,16 @@ func (d *Door) Identify(x *httpserver.Exchange, live bool) (*mesh.Principal, str
 // catalogVersion is that of the project's catalog.
 // Errors: those of Identify, INVALID_REQUEST.
 func (d *Door) Header(x *httpserver.Exchange, catalogVersion string) (mesh.Header, error) {
+	h, _, err := d.Enter(x, catalogVersion)
+	return h, err
+}
+
+// Enter is Header that also tells who the caller is, nil for nobody.
+func (d *Door) Enter(x *httpserver.Exchange, catalogVersion string) (mesh.Header, *mesh.Principal, error) {
 	h := mesh.Header{Transport: x.Transport, RequestID: x.RequestID, CatalogVersion: catalogVersion}
 	who, _, err := d.identify(x, false)
 	if err != nil {
-		return h, err
+		return h, nil, err
 	}
 	h.Token = who.token
 	if tp := x.Header("Traceparent"); tp != "" {
@@ -90,9 +96,9 @@ func (d *Door) Header(x *httpserver.Exchange, catalogVersion string) (mesh.Heade
 	}
 	if key := x.Header("Idempotency-Key"); key != "" {
 		if !telemetry.ValidIdempotencyKey(key) {
-			return h, fault.New(fault.InvalidRequest, "Idempotency-Key must be 1 to 128 visible ASCII characters")
+			return h, nil, fault.New(fault.InvalidRequest, "Idempotency-Key must be 1 to 128 visible ASCII characters")
 		}
 		h.IdempotencyKey = key
 	}
-	return h, nil
+	return h, who.principal, nil
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/octomesh/octomesh/pkg/fault"
 	"github.com/octomesh/octomesh/pkg/schema"
+	"github.com/octomesh/octomesh/services/gateway-http/door"
 )
 
 // statuses are those of the fault table that an HTTP client can see.
@@ -188,8 +189,10 @@ func (d *description) entitySchemas(e *schema.Entity) {
 		return s
 	}
 	d.schemas[e.Name] = shape(read, required)
-	d.schemas[e.Name+"Input"] = shape(write, needed)
-	d.schemas[e.Name+"Patch"] = shape(write, nil)
+	if d.view.Write { // hidden fields are in these
+		d.schemas[e.Name+"Input"] = shape(write, needed)
+		d.schemas[e.Name+"Patch"] = shape(write, nil)
+	}
 }
 
 func nullable(s object, c *schema.Column) object {
@@ -278,4 +281,14 @@ func relation(r *schema.Relation) (read, write object) {
 		return object{"oneOf": []object{{"type": []string{"string", "null"}}, target}}, object{"type": []string{"string", "null"}}
 	}
 	return list(target), list(object{"type": "string"})
+}
+
+// Schemas are the JSON Schemas of a project's entities in a view, by their names
+// in components: for each entity X there are X and, to write, XInput and XPatch.
+func Schemas(p *door.Project, v View) map[string]any {
+	d := &description{project: p, view: v, schemas: object{}}
+	for _, e := range p.Catalog.Entities {
+		d.entitySchemas(e)
+	}
+	return d.schemas
 }

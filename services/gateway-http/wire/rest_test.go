@@ -21,6 +21,7 @@ import (
 	"github.com/octomesh/octomesh/pkg/transporttest"
 	"github.com/octomesh/octomesh/services/gateway-http/httpserver"
 	"github.com/octomesh/octomesh/services/gateway-http/internal/scripted"
+	"github.com/octomesh/octomesh/services/gateway-http/jsonrpc"
 	"github.com/octomesh/octomesh/services/gateway-http/rest"
 	"github.com/octomesh/octomesh/services/gateway-http/sse"
 	"github.com/octomesh/octomesh/services/gateway-http/ws"
@@ -34,6 +35,7 @@ func house(t *testing.T, transport string, behind mesh.Caller) *scripted.House {
 		rest.New(h.Door).Mount(m)
 		ws.New(h.Door, h.Hub).Mount(m)
 		sse.New(h.Door, h.Hub).Mount(m)
+		jsonrpc.New(h.Door).Mount(m)
 	})
 	value := `{"id":"id-shop-2","slug":"shop-2","version":"v1","dialect":"sqlite","schemas":` + scripted.Schemas + `}`
 	if err := h.Door.Projects.Apply("shop-2", []byte(value), false); err != nil {

@@ -1,0 +1,182 @@
+package procedure
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/octomesh/octomesh/pkg/fault"
+	"github.com/octomesh/octomesh/pkg/mesh"
+	"github.com/octomesh/octomesh/pkg/telemetry"
+	"github.com/octomesh/octomesh/services/gateway-http/door"
+	"github.com/octomesh/octomesh/services/gateway-http/httpserver"
+)
+
+const (
+	// MaxBatch is how many calls one request may hold.
+	MaxBatch = 100
+	// sideBySide is how many calls of a request are carried out at a time.
+	sideBySide = 8
+	// maxReplies is how many bytes all replies of a request may have together,
+	// beyond which a call is refused; a single call's reply has no limit.
+	maxReplies = 16 << 20
+)
+
+// Desk serves the calls of one exchange.
+type Desk struct {
+	Project *door.Project
+	// Lenient takes an object or array also as a text of JSON, as Octonet's
+	// clients of some protocols send filter, data, sort and stages.
+	Lenient bool
+
+	door      *door.Door
+	x         *httpserver.Exchange
+	header    mesh.Header
+	principal *mesh.Principal
+	batch     bool
+	room      atomic.Int64 // bytes that replies of a batch may still have
+	calls     atomic.Int64
+}
+
+// Open finds the project of an exchange and identifies who calls. With batch
+// there may be several calls. Errors: those of door.Enter, INVALID_REQUEST,
+// UNKNOWN_PROJECT.
+func (s *Desk) Open(d *door.Door, x *httpserver.Exchange, batch bool) error {
+	s.door, s.x, s.batch = d, x, batch
+	s.room.Store(maxReplies)
+	slug, err := x.NamedProject()
+	if err != nil {
+		return err
+	}
+	if slug == "" {
+		slug = door.DefaultProject
+	}
+	if s.Project, err = d.Projects.Find(slug); err != nil {
+		return err
+	}
+	x.LogProject = s.Project.Slug
+	if s.header, s.principal, err = d.Enter(x, s.Project.Version); err != nil {
+		return err
+	}
+	if batch && x.Header("If-Match") != "" {
+		return fault.New(fault.InvalidRequest, "If-Match is for one call: in a batch give expectedVersion to each")
+	}
+	return nil
+}
+
+// View is what the caller may do with the project.
+func (s *Desk) View() door.View { return door.ViewOf(s.principal, s.Project, s.x.Transport) }
+
+// Name takes a procedure's name apart, "<entity or collection>.<op>".
+// Errors: UNKNOWN_OP, UNKNOWN_ENTITY.
+func (s *Desk) Name(r *mesh.Request, name string) error {
+	dot := strings.LastIndexByte(name, '.')
+	if dot <= 0 {
+		return fault.New(fault.UnknownOp, "there is no such procedure: name an entity and an operation, such as Product.findAll")
+	}
+	entity := name[:dot]
+	if entity != mesh.ProjectEntity {
+		var err error
+		if entity, err = s.Project.EntityName(entity); err != nil {
+			return err
+		}
+	}
+	op := mesh.LookupOp(entity, name[dot+1:])
+	if op == nil {
+		return fault.New(fault.UnknownOp, "there is no such operation")
+	}
+	r.Project, r.Entity, r.Op = s.Project.Slug, entity, op.Name
+	return nil
+}
+
+// Request makes call number i of the exchange: args is the object of its
+// arguments as the client wrote it, checked JSON or nothing. buf is room for
+// them. It may be called side by side. Errors: those of Name, RATE_LIMITED,
+// INVALID_REQUEST, PARSE_ERROR.
+func (s *Desk) Request(r *mesh.Request, i int, name string, args, buf []byte) error {
+	r.Header = s.header
+	if s.calls.Add(1) > 1 { // the first was counted when the caller was identified
+		if _, err := s.door.Rates.Take(s.principal); err != nil {
+			return err
+		}
+	}
+	if err := s.Name(r, name); err != nil {
+		return err
+	}
+	if s.batch && r.IdempotencyKey != "" {
+		r.IdempotencyKey += "." + strconv.Itoa(i)
+	}
+	var err error
+	if r.Args, err = s.arguments(r, args, buf); err != nil {
+		return err
+	}
+	if r.IdempotencyKey != "" && !telemetry.ValidIdempotencyKey(r.IdempotencyKey) {
+		return fault.New(fault.InvalidRequest, "an idempotency key must be 1 to 128 visible ASCII characters")
+	}
+	return nil
+}
+
+// Each calls f with 0 to n-1, several at a time, and returns when all are done.
+// A panic in f becomes an INTERNAL error that is handed to failed.
+func (s *Desk) Each(n int, f func(i int), failed func(i int, err error)) {
+	one := func(i int) {
+		defer func() {
+			if r := recover(); r != nil {
+				failed(i, fault.Wrap(fmt.Errorf("panic: %v\n%s", r, debug.Stack()), fault.Internal, "something went wrong on our side"))
+			}
+		}()
+		f(i)
+	}
+	s.x.Context() // made here, since making it is for one goroutine
+	var next atomic.Int64
+	var work sync.WaitGroup
+	for range min(n, sideBySide) {
+		work.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				one(i)
+			}
+		})
+	}
+	work.Wait()
+}
+
+// Call carries a call of a batch out and returns the whole body of its reply.
+func (s *Desk) Call(ctx context.Context, r *mesh.Request) ([]byte, error) {
+	began := time.Now()
+	body, err := s.call(ctx, r)
+	if s.batch {
+		code := "ok"
+		if err != nil {
+			code = string(fault.CodeOf(err))
+		}
+		s.door.Metrics.Request(s.x.Transport, r.Op, code, time.Since(began))
+	}
+	return body, err
+}
+
+func (s *Desk) call(ctx context.Context, r *mesh.Request) ([]byte, error) {
+	reply, err := s.door.Caller.Call(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	body, err := s.whole(ctx, r, reply)
+	if err == nil && s.room.Add(-int64(len(body))) < 0 {
+		err = tooLarge()
+	}
+	return body, err
+}
+
+// Failed is err as the caller may see it, of one call of a batch; what a person
+// must look into is logged.
+func (s *Desk) Failed(op string, err error) *fault.Error {
+	e := s.x.Seen(err)
+	if e.Code == fault.Internal {
+		s.door.Log.Error("call failed", telemetry.KeyRequestID, s.x.RequestID, telemetry.KeyOp, op, telemetry.KeyTransport, s.x.Transport, telemetry.KeyError, err.Error())
+	}
+	return e
+}
