@@ -310,14 +310,3 @@ func TestPortInUse(t *testing.T) {
 		t.Fatalf("%v", err)
 	}
 }
-
-func TestToggles(t *testing.T) {
-	cfg := gateway.DefaultConfig()
-	if got := strings.Join(gateway.Transports(&cfg), " "); got != "rest ws sse" {
-		t.Error(got)
-	}
-	cfg.WS = false
-	if got := strings.Join(gateway.Transports(&cfg), " "); got != "rest sse" {
-		t.Error(got)
-	}
-}
