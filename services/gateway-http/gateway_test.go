@@ -191,6 +191,8 @@ func (w *world) do(method, path, body string, headers ...string) (int, string) {
 func TestTheWholeGateway(t *testing.T) {
 	w := start(t)
 	key := "X-API-Key: " + scripted.Key
+	cfg := gateway.DefaultConfig()
+	transports := `["` + strings.Join(gateway.Transports(&cfg), `","`) + `"]`
 	for _, c := range []struct {
 		request, body, header string
 		status                int
@@ -198,9 +200,9 @@ func TestTheWholeGateway(t *testing.T) {
 	}{
 		{"GET /livez", "", "", 200, `{"status":"ok"}`},
 		{"GET /readyz", "", "", 200, `{"status":"ok"}`},
-		{"GET /health", "", "", 200, `{"status":"ok","transports":["rest","ws","sse"],"entities":["Product","Maker"]}`},
-		{"GET /default/health", "", "", 200, `{"status":"ok","transports":["rest","ws","sse"],"entities":[],"project":"default"}`},
-		{"GET /default/health", "", key, 200, `{"status":"ok","transports":["rest","ws","sse"],"entities":["Product","Maker"],"project":"default"}`},
+		{"GET /health", "", "", 200, `{"status":"ok","transports":`+transports+`,"entities":["Product","Maker"]}`},
+		{"GET /default/health", "", "", 200, `{"status":"ok","transports":`+transports+`,"entities":[],"project":"default"}`},
+		{"GET /default/health", "", key, 200, `{"status":"ok","transports":`+transports+`,"entities":["Product","Maker"],"project":"default"}`},
 		{"GET /api/v1/health", "", "", 200, `"entities":["Product","Maker"]}`},
 		{"GET /nothing/health", "", "", 404, "UNKNOWN_PROJECT"},
 		{"POST /health", "", "", 405, "METHOD_NOT_ALLOWED"},
