@@ -7,6 +7,7 @@ ENV CGO_ENABLED=0 GOFLAGS=-trimpath
 RUN go build -ldflags "-s -w" -o /out/ \
 	./services/octomesh/cmd/octomesh \
 	./services/octomesh/cmd/octomesh-all \
+	./services/octomesh/cmd/octomesh-entity-all \
 	./services/auth/cmd/octomesh-auth \
 	./services/entity/cmd/octomesh-entity \
 	./services/gateway-http/cmd/octomesh-gateway-http

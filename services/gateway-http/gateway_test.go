@@ -200,9 +200,9 @@ func TestTheWholeGateway(t *testing.T) {
 	}{
 		{"GET /livez", "", "", 200, `{"status":"ok"}`},
 		{"GET /readyz", "", "", 200, `{"status":"ok"}`},
-		{"GET /health", "", "", 200, `{"status":"ok","transports":`+transports+`,"entities":["Product","Maker"]}`},
-		{"GET /default/health", "", "", 200, `{"status":"ok","transports":`+transports+`,"entities":[],"project":"default"}`},
-		{"GET /default/health", "", key, 200, `{"status":"ok","transports":`+transports+`,"entities":["Product","Maker"],"project":"default"}`},
+		{"GET /health", "", "", 200, `{"status":"ok","transports":` + transports + `,"entities":["Product","Maker"]}`},
+		{"GET /default/health", "", "", 200, `{"status":"ok","transports":` + transports + `,"entities":[],"project":"default"}`},
+		{"GET /default/health", "", key, 200, `{"status":"ok","transports":` + transports + `,"entities":["Product","Maker"],"project":"default"}`},
 		{"GET /api/v1/health", "", "", 200, `"entities":["Product","Maker"]}`},
 		{"GET /nothing/health", "", "", 404, "UNKNOWN_PROJECT"},
 		{"POST /health", "", "", 405, "METHOD_NOT_ALLOWED"},

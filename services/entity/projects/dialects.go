@@ -27,7 +27,7 @@ type Dialect struct {
 	Open func(ctx context.Context, o *Options, d *Definition, cat *schema.Catalog) (driver.Conn, error)
 }
 
-// BuiltIn are the dialects that every program has; octomesh-all adds others.
+// BuiltIn are the dialects that every program has; octomesh-all and octomesh-entity-all add others.
 func BuiltIn() []Dialect {
 	return []Dialect{
 		{Name: "sqlite", Evidence: "engine", Open: openSQLite},
@@ -58,7 +58,7 @@ func Find(compiledIn []Dialect, name string) (*Dialect, error) {
 		return nil, fault.New(fault.Unsupported, "no program of ours has DB2, for which there is no driver in pure Go: who has a database/sql driver for it makes one with pkg/stores/db2.OpenWith")
 	}
 	if slices.Contains(known, name) {
-		return nil, fault.New(fault.Unsupported, "the database %q is not compiled into this program, which has %s; start octomesh-all, which has more", name, strings.Join(names, ", "))
+		return nil, fault.New(fault.Unsupported, "the database %q is not compiled into this program, which has %s; start octomesh-all (or octomesh-entity-all), which has more", name, strings.Join(names, ", "))
 	}
 	return nil, fault.New(fault.Unsupported, "there is no database %q; this program has %s, octomesh-all has more (octomesh-all info lists them)", name, strings.Join(names, ", "))
 }

@@ -6,8 +6,9 @@ import (
 	"os"
 
 	"github.com/octomesh/octomesh/services/octomesh"
+	"github.com/octomesh/octomesh/services/octomesh/dialects"
 )
 
 func main() {
-	os.Exit(octomesh.Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr, further...))
+	os.Exit(octomesh.Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr, dialects.Further()...))
 }

@@ -12,6 +12,7 @@ import (
 
 	client "github.com/octomesh/octomesh/clients/go"
 	"github.com/octomesh/octomesh/pkg/stores/mongodb/mongotest"
+	"github.com/octomesh/octomesh/services/octomesh/dialects"
 )
 
 // The test binary runs itself as the program.
@@ -95,7 +96,7 @@ func TestInfo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, d := range further {
+	for _, d := range dialects.Further() {
 		if !strings.Contains(string(out), "  "+d.Name+" ") {
 			t.Errorf("info does not list %s:\n%s", d.Name, out)
 		}

@@ -1,4 +1,6 @@
-package main
+// Package dialects links the databases that octomesh and octomesh-entity leave
+// out: their drivers more than double a program.
+package dialects
 
 import (
 	"context"
@@ -17,16 +19,18 @@ import (
 	"github.com/octomesh/octomesh/services/entity/projects"
 )
 
-// further are the dialects that this program has and octomesh has not.
-var further = []projects.Dialect{
-	{Name: "oracle", Evidence: "text", Open: overSQL(oracle.Open)},
-	{Name: "mssql", Evidence: "text", Open: overSQL(mssql.Open)},
-	{Name: "hana", Evidence: "text", Open: overSQL(hana.Open)},
-	{Name: "sybase", Evidence: "text", Open: overSQL(sybase.Open)},
-	{Name: "hsqldb", Evidence: "engine", Open: overSQL(hsqldb.Open)},
-	{Name: "mongodb", Evidence: mongodb.Evidence, Open: openMongoDB},
-	{Name: "clickhouse", Evidence: "engine", Open: openClickHouse},
-	{Name: "spanner", Evidence: "emulator", Open: openSpanner},
+// Further returns what these programs have beside projects.BuiltIn.
+func Further() []projects.Dialect {
+	return []projects.Dialect{
+		{Name: "oracle", Evidence: "text", Open: overSQL(oracle.Open)},
+		{Name: "mssql", Evidence: "text", Open: overSQL(mssql.Open)},
+		{Name: "hana", Evidence: "text", Open: overSQL(hana.Open)},
+		{Name: "sybase", Evidence: "text", Open: overSQL(sybase.Open)},
+		{Name: "hsqldb", Evidence: "engine", Open: overSQL(hsqldb.Open)},
+		{Name: "mongodb", Evidence: mongodb.Evidence, Open: openMongoDB},
+		{Name: "clickhouse", Evidence: "engine", Open: openClickHouse},
+		{Name: "spanner", Evidence: "emulator", Open: openSpanner},
+	}
 }
 
 func openClickHouse(ctx context.Context, o *projects.Options, d *projects.Definition, cat *schema.Catalog) (driver.Conn, error) {
