@@ -53,7 +53,7 @@ func (t *JSONRPC) batch(x *httpserver.Exchange, body []byte) {
 		}
 		var got []byte
 		if err == nil {
-			got, err = desk.Call(x.Context(), &r)
+			got, err = desk.Call(&r)
 		}
 		if err != nil {
 			fail(i, number, r.Op, err)

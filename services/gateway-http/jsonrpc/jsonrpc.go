@@ -130,7 +130,7 @@ func (t *JSONRPC) call(x *httpserver.Exchange, o *one, id []byte) error {
 	o.head = append(o.head[:0], `{"jsonrpc":"2.0","id":`...)
 	o.head = append(append(o.head, id...), `,"result":{`...)
 	if id == nil { // the reply is made and thrown away, so a stream needs nobody to read it
-		_, err := o.desk.Call(x.Context(), &o.request)
+		_, err := o.desk.Call(&o.request)
 		return err
 	}
 	return o.desk.One(&o.request, o.head, closing, true)

@@ -16,7 +16,7 @@ import (
 // header, which it overrules; the headers Octo-Min-Position and If-Match become
 // members unless these are there.
 func (s *Desk) arguments(r *mesh.Request, args, buf []byte) ([]byte, error) {
-	position, tag := s.x.Header("Octo-Min-Position"), s.x.Header("If-Match")
+	position, tag := s.position, s.tag
 	plain := position == "" && tag == ""
 	if len(args) == 0 && plain {
 		return nil, nil

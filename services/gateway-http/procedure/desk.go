@@ -34,20 +34,24 @@ type Desk struct {
 	// clients of some protocols send filter, data, sort and stages.
 	Lenient bool
 
-	door      *door.Door
-	x         *httpserver.Exchange
-	header    mesh.Header
-	principal *mesh.Principal
-	batch     bool
-	room      atomic.Int64 // bytes that replies of a batch may still have
-	calls     atomic.Int64
+	door          *door.Door
+	x             *httpserver.Exchange
+	ctx           context.Context
+	header        mesh.Header
+	principal     *mesh.Principal
+	position, tag string // Octo-Min-Position, If-Match
+	batch         bool
+	room          atomic.Int64 // bytes that replies of a batch may still have
+	calls         atomic.Int64
 }
 
 // Open finds the project of an exchange and identifies who calls. With batch
 // there may be several calls. Errors: those of door.Enter, INVALID_REQUEST,
 // UNKNOWN_PROJECT.
 func (s *Desk) Open(d *door.Door, x *httpserver.Exchange, batch bool) error {
-	s.door, s.x, s.batch = d, x, batch
+	s.door, s.x, s.batch, s.ctx = d, x, batch, x.Context()
+	s.position, s.tag = x.Header("Octo-Min-Position"), x.Header("If-Match")
+	s.header = mesh.Header{Transport: x.Transport, RequestID: x.RequestID} // for errors before it is known
 	s.room.Store(maxReplies)
 	slug, err := x.NamedProject()
 	if err != nil {
@@ -63,14 +67,28 @@ func (s *Desk) Open(d *door.Door, x *httpserver.Exchange, batch bool) error {
 	if s.header, s.principal, err = d.Enter(x, s.Project.Version); err != nil {
 		return err
 	}
-	if batch && x.Header("If-Match") != "" {
+	if batch && s.tag != "" {
 		return fault.New(fault.InvalidRequest, "If-Match is for one call: in a batch give expectedVersion to each")
 	}
 	return nil
 }
 
+// Leave makes the desk independent of the exchange, for calls that go on after
+// its handler returned; their end is the returned function's to tell. Names and
+// arguments of calls must then be the client's own copies.
+func (s *Desk) Leave() context.CancelFunc {
+	s.position = strings.Clone(s.position)
+	s.header.TraceParent, s.header.IdempotencyKey = strings.Clone(s.header.TraceParent), strings.Clone(s.header.IdempotencyKey)
+	cancel := s.x.KeepContext()
+	s.x = nil
+	return cancel
+}
+
+// Context ends with the exchange's time.
+func (s *Desk) Context() context.Context { return s.ctx }
+
 // View is what the caller may do with the project.
-func (s *Desk) View() door.View { return door.ViewOf(s.principal, s.Project, s.x.Transport) }
+func (s *Desk) View() door.View { return door.ViewOf(s.principal, s.Project, s.header.Transport) }
 
 // Name takes a procedure's name apart, "<entity or collection>.<op>".
 // Errors: UNKNOWN_OP, UNKNOWN_ENTITY.
@@ -132,7 +150,6 @@ func (s *Desk) Each(n int, f func(i int), failed func(i int, err error)) {
 		}()
 		f(i)
 	}
-	s.x.Context() // made here, since making it is for one goroutine
 	var next atomic.Int64
 	var work sync.WaitGroup
 	for range min(n, sideBySide) {
@@ -145,26 +162,29 @@ func (s *Desk) Each(n int, f func(i int), failed func(i int, err error)) {
 	work.Wait()
 }
 
-// Call carries a call of a batch out and returns the whole body of its reply.
-func (s *Desk) Call(ctx context.Context, r *mesh.Request) ([]byte, error) {
+// Call carries a call out and returns the whole body of its reply.
+func (s *Desk) Call(r *mesh.Request) ([]byte, error) {
 	began := time.Now()
-	body, err := s.call(ctx, r)
+	body, err := s.call(r)
 	if s.batch {
 		code := "ok"
 		if err != nil {
 			code = string(fault.CodeOf(err))
 		}
-		s.door.Metrics.Request(s.x.Transport, r.Op, code, time.Since(began))
+		s.door.Metrics.Request(s.header.Transport, r.Op, code, time.Since(began))
 	}
 	return body, err
 }
 
-func (s *Desk) call(ctx context.Context, r *mesh.Request) ([]byte, error) {
-	reply, err := s.door.Caller.Call(ctx, r)
+func (s *Desk) call(r *mesh.Request) ([]byte, error) {
+	reply, err := s.door.Caller.Call(s.ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	body, err := s.whole(ctx, r, reply)
+	if !s.batch {
+		s.note(reply)
+	}
+	body, err := s.whole(s.ctx, r, reply)
 	if err == nil && s.room.Add(-int64(len(body))) < 0 {
 		err = tooLarge()
 	}
@@ -174,9 +194,9 @@ func (s *Desk) call(ctx context.Context, r *mesh.Request) ([]byte, error) {
 // Failed is err as the caller may see it, of one call of a batch; what a person
 // must look into is logged.
 func (s *Desk) Failed(op string, err error) *fault.Error {
-	e := s.x.Seen(err)
+	e := httpserver.Seen(err, s.header.RequestID)
 	if e.Code == fault.Internal {
-		s.door.Log.Error("call failed", telemetry.KeyRequestID, s.x.RequestID, telemetry.KeyOp, op, telemetry.KeyTransport, s.x.Transport, telemetry.KeyError, err.Error())
+		s.door.Log.Error("call failed", telemetry.KeyRequestID, s.header.RequestID, telemetry.KeyOp, op, telemetry.KeyTransport, s.header.Transport, telemetry.KeyError, err.Error())
 	}
 	return e
 }

@@ -17,7 +17,7 @@ import (
 func (s *Desk) One(r *mesh.Request, head, tail []byte, trimmed bool) error {
 	x := s.x
 	chunked := mesh.LookupOp(r.Entity, r.Op).Chunked
-	ctx, cancel := x.Context(), context.CancelFunc(nil)
+	ctx, cancel := s.ctx, context.CancelFunc(nil)
 	if chunked {
 		ctx, cancel = x.LongContext()
 	}

@@ -87,7 +87,7 @@ func refuse(x *httpserver.Exchange, err error) {
 	h.Set("Cache-Control", "no-store")
 	h.SetConnectionClose()
 	b := strconv.AppendInt([]byte("retry: "), 1000*seconds, 10)
-	b = appendBye(append(b, "\n\n"...), live.Ending{Reason: "ended", Code: e.Code, Position: at})
+	b = frames{}.Bye(append(b, "\n\n"...), live.Ending{Reason: "ended", Code: e.Code, Position: at})
 	x.Ctx.Response.SetBodyRaw(b)
 }
 
@@ -112,15 +112,12 @@ func (t *SSE) open(x *httpserver.Exchange) error {
 	if err != nil {
 		return err
 	}
-	s := &session{
-		Writer: live.Writer{Patience: t.Patience}, stream: stream,
-		conn: t.hub.Add(credential, principal, token), comment: t.Comment, stopping: x.Stopping(),
+	s := &live.Session{
+		Writer: live.Writer{Patience: t.Patience}, Frames: frames{}, Stream: stream,
+		Client: t.hub.Add(credential, principal, token), Pause: t.Comment, Stopping: x.Stopping(),
 	}
-	hello := s.hello(x, project)
-	return x.Hijack(func(ctx context.Context, c net.Conn) {
-		s.Conn = c
-		s.run(ctx, hello)
-	}, s.close)
+	begin := hello(x, project, stream)
+	return x.Hijack(func(ctx context.Context, c net.Conn) { s.Run(ctx, c, begin) }, s.Close)
 }
 
 // subscription reads the parameters. A reconnecting browser repeats the URL, so
@@ -163,7 +160,7 @@ func project(x *httpserver.Exchange) (string, error) {
 }
 
 // hello is the head of the response and the first events.
-func (s *session) hello(x *httpserver.Exchange, p *door.Project) []byte {
+func hello(x *httpserver.Exchange, p *door.Project, s *live.Opened) []byte {
 	h := &x.Ctx.Response.Header
 	h.SetStatusCode(fasthttp.StatusOK)
 	h.SetContentType(contentType)
@@ -173,7 +170,7 @@ func (s *session) hello(x *httpserver.Exchange, p *door.Project) []byte {
 	h.SetConnectionClose()
 	b := h.AppendBytes(make([]byte, 0, 1024))
 	b = append(b, "retry: 1000\n:ok\n\n"...)
-	b = appendID(b, s.stream.Start)
+	b = appendID(b, s.Start)
 	b = append(b, "event: connected\ndata: {\"entities\":["...)
 	for i, e := range p.Catalog.Entities {
 		if i > 0 {
@@ -185,9 +182,9 @@ func (s *session) hello(x *httpserver.Exchange, p *door.Project) []byte {
 	b = schema.AppendTime(b, time.Now().UnixMilli())
 	b = append(b, `","project":"`...)
 	b = append(append(b, p.Slug...), `","position":"`...)
-	b = append(s.stream.Start.Append(b), "\"}\n\n"...)
-	if s.stream.Gap {
-		b = s.gap(b, s.stream.Start)
+	b = append(s.Start.Append(b), "\"}\n\n"...)
+	if s.Gap {
+		b = appendGap(b, s.Start)
 	}
 	return b
 }
