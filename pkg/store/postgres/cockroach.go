@@ -109,6 +109,8 @@ var (
 	fillLock   = fixed(`INSERT INTO "` + lockTable + `" VALUES (1) ON CONFLICT DO NOTHING`)
 	takeLock   = fixed(`SELECT "id" FROM "` + lockTable + `" WHERE "id" = 1 FOR UPDATE`)
 	noIdleEnd  = fixed("SET idle_in_transaction_session_timeout = 0")
+	noEnd      = fixed("SET statement_timeout = 0")
+	holdLong   = fixed("SET lock_timeout = '2min'")
 	dropKeyed  = fixed(`DELETE FROM "` + sqlgen.RepliesTable + `" WHERE ("principal", "idem") IN (SELECT "principal", "idem" FROM "` + sqlgen.RepliesTable + `" WHERE "at" < $1 ORDER BY "at" LIMIT $2)`)
 )
 
@@ -121,6 +123,10 @@ func (db *DB) locked(ctx context.Context, fn func(m *migration) error) error {
 	}
 	defer holder.close()
 	hold := &migration{db, &transaction{session: holder}}
+	defer context.AfterFunc(ctx, func() { _ = holder.net.Close() })()
+	if err := hold.unhurried(); err != nil {
+		return err
+	}
 	for try := 1; ; try++ { // those that make the table or its row at once clash
 		if err = hold.run(makeLock); err == nil {
 			err = hold.run(fillLock)
@@ -132,9 +138,6 @@ func (db *DB) locked(ctx context.Context, fn func(m *migration) error) error {
 			return err
 		}
 		db.rest(try)
-	}
-	if err := hold.run(noIdleEnd); err != nil {
-		return err
 	}
 	for try := 1; ; try++ {
 		if err = hold.run(begin); err == nil {
@@ -154,9 +157,24 @@ func (db *DB) locked(ctx context.Context, fn func(m *migration) error) error {
 		return err
 	}
 	defer s.close()
-	stop := context.AfterFunc(ctx, func() { _ = s.net.Close() })
-	defer stop()
-	return fn(&migration{db, &transaction{session: s}})
+	defer context.AfterFunc(ctx, func() { _ = s.net.Close() })()
+	m := &migration{db, &transaction{session: s}}
+	if err := m.unhurried(); err != nil {
+		return err
+	}
+	return fn(m)
+}
+
+// unhurried lets the statements that follow take as long as they do, and wait for
+// another process that changes the tables.
+func (m *migration) unhurried() error {
+	m.exec.(*transaction).session.patience = 0
+	for _, p := range []*sqlgen.Plan{noIdleEnd, noEnd, holdLong} {
+		if err := m.run(p); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // prepareCounted is prepare for CockroachDB.

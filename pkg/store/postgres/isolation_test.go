@@ -3,17 +3,15 @@ package postgres_test
 import (
 	"context"
 	"fmt"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/octomesh/octomesh/pkg/fault"
 	"github.com/octomesh/octomesh/pkg/mesh"
 	"github.com/octomesh/octomesh/pkg/query"
+	"github.com/octomesh/octomesh/pkg/schema"
 	"github.com/octomesh/octomesh/pkg/store/driver"
 	"github.com/octomesh/octomesh/pkg/store/postgres"
 	"github.com/octomesh/octomesh/pkg/testserver"
@@ -91,42 +89,50 @@ func TestResidualUpsert(t *testing.T) {
 // statement may take, when it opens them and when it changes them itself.
 func TestMigrationTakesLong(t *testing.T) {
 	t.Parallel()
-	cat := parse(t, rowSchema)
-	uri := fresh(t, testserver.PostgreSQL(t))
-	ctx := context.WithoutCancel(t.Context())
-	other, err := pgx.Connect(ctx, strings.Replace(uri, "schema=", "search_path=", 1))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = other.Close(ctx) }()
-	migrate := func(do func() error) {
-		t.Helper()
-		const hold = "BEGIN; SELECT pg_advisory_xact_lock(7021948561 # (current_schema()::regnamespace::oid::bigint << 32))"
-		if _, err := other.Exec(ctx, hold); err != nil {
-			t.Fatal(err)
-		}
-		var held sync.WaitGroup
-		held.Go(func() {
-			if _, err := other.Exec(ctx, "SELECT pg_sleep(1); COMMIT"); err != nil {
+	for name, c := range map[string]struct {
+		open func(context.Context, string, *schema.Catalog, postgres.Options) (driver.Conn, error)
+		hold string
+		uri  string
+	}{
+		"postgres": {postgres.Open, "BEGIN; SELECT pg_advisory_xact_lock(7021948561 # (current_schema()::regnamespace::oid::bigint << 32))", testserver.PostgreSQL(t)},
+		"cockroachdb": {postgres.OpenCockroach, `CREATE TABLE IF NOT EXISTS "_octo_lock" ("id" bigint PRIMARY KEY); INSERT INTO "_octo_lock" VALUES (1) ON CONFLICT DO NOTHING;
+			BEGIN; SELECT * FROM "_octo_lock" FOR UPDATE`, byBytes(t)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cat := parse(t, rowSchema)
+			uri := fresh(t, c.uri)
+			ctx := context.WithoutCancel(t.Context())
+			other := another(t, uri)
+			migrate := func(do func() error) {
+				t.Helper()
+				if _, err := other.Exec(ctx, c.hold); err != nil {
+					t.Fatal(err)
+				}
+				var held sync.WaitGroup
+				held.Go(func() {
+					if _, err := other.Exec(ctx, "SELECT pg_sleep(1); COMMIT"); err != nil {
+						t.Error(err)
+					}
+				})
+				err := do()
+				held.Wait()
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			var conn driver.Conn
+			migrate(func() (err error) {
+				conn, err = c.open(ctx, uri, cat, postgres.Options{Lanes: 2, Pool: 3, Statement: 500 * time.Millisecond})
+				return err
+			})
+			defer func() { _ = conn.Close() }()
+			migrate(func() error { return conn.Apply(ctx, cat) })
+			err := conn.Write(ctx, driver.Unit{Run: func(tx driver.Tx) error { return tx.Insert(cat.Entity("Row"), newRow(cat.Entity("Row"), "a")) }})
+			if err != nil {
 				t.Error(err)
 			}
 		})
-		err := do()
-		held.Wait()
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	var conn driver.Conn
-	migrate(func() (err error) {
-		conn, err = postgres.Open(ctx, uri, cat, postgres.Options{Lanes: 2, Pool: 3, Statement: 500 * time.Millisecond})
-		return err
-	})
-	defer func() { _ = conn.Close() }()
-	migrate(func() error { return conn.Apply(ctx, cat) })
-	err = conn.Write(ctx, driver.Unit{Run: func(tx driver.Tx) error { return tx.Insert(cat.Entity("Row"), newRow(cat.Entity("Row"), "a")) }})
-	if err != nil {
-		t.Error(err)
 	}
 }
 
