@@ -21,6 +21,7 @@ type Config struct {
 	WS   bool `name:"ws" env:"MOSTA_NET_WS_ENABLED" default:"true" negatable:"" help:"Serve WebSocket."`
 	SSE  bool `name:"sse" env:"MOSTA_NET_SSE_ENABLED" default:"true" negatable:"" help:"Serve server-sent events."`
 
+	GraphQL bool `name:"graphql" env:"MOSTA_NET_GRAPHQL_ENABLED" default:"true" negatable:"" help:"Serve GraphQL."`
 	JSONRPC bool `name:"jsonrpc" env:"MOSTA_NET_JSONRPC_ENABLED" default:"true" negatable:"" help:"Serve JSON-RPC."`
 }
 
@@ -29,7 +30,7 @@ func DefaultConfig() Config {
 	return Config{
 		Host: "0.0.0.0", Port: 4488, KeyInURL: string(door.KeyInLive),
 		RequestTimeout: 10 * time.Second, DrainTimeout: 10 * time.Second, REST: true, WS: true, SSE: true,
-		JSONRPC: true,
+		GraphQL: true, JSONRPC: true,
 	}
 }
 

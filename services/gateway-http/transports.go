@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"github.com/octomesh/octomesh/services/gateway-http/graphql"
 	"github.com/octomesh/octomesh/services/gateway-http/httpserver"
 	"github.com/octomesh/octomesh/services/gateway-http/jsonrpc"
 	"github.com/octomesh/octomesh/services/gateway-http/rest"
@@ -23,6 +24,7 @@ var transports = []transport{
 		r.Health = s.admin.Health
 		r.Mount(m)
 	}},
+	{graphql.Transport, func(c *Config) bool { return c.GraphQL }, func(s *Service, m *httpserver.Mux) { graphql.New(s.door).Mount(m) }},
 	{ws.Transport, func(c *Config) bool { return c.WS }, func(s *Service, m *httpserver.Mux) { ws.New(s.door, s.hub).Mount(m) }},
 	{sse.Transport, func(c *Config) bool { return c.SSE }, func(s *Service, m *httpserver.Mux) { sse.New(s.door, s.hub).Mount(m) }},
 	{jsonrpc.Transport, func(c *Config) bool { return c.JSONRPC }, func(s *Service, m *httpserver.Mux) { jsonrpc.New(s.door).Mount(m) }},

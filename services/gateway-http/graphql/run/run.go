@@ -1,0 +1,320 @@
+package run
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/vektah/gqlparser/v2/ast"
+
+	"github.com/octomesh/octomesh/pkg/fault"
+	"github.com/octomesh/octomesh/pkg/mesh"
+	"github.com/octomesh/octomesh/pkg/schema"
+	"github.com/octomesh/octomesh/pkg/telemetry"
+	"github.com/octomesh/octomesh/services/gateway-http/graphql/plan"
+	"github.com/octomesh/octomesh/services/gateway-http/graphql/sdl"
+)
+
+// Limits of one request.
+const (
+	maxReply    = 32 << 20 // bytes of a reply of the mesh, and of a response
+	maxErrors   = 100      // that are told
+	maxPages    = 10       // of 1,000 records that a relation's call reads
+	maxBatch    = 500      // parents in one call
+	atOnce      = 4        // root fields of a query
+	pageRecords = 1000
+)
+
+// Request is one operation to carry out.
+type Request struct {
+	Caller  mesh.Caller
+	Project string
+	Header  mesh.Header
+	Plan    *plan.Plan
+	Vars    *plan.Vars
+	// MinPosition is what reads wait for; "" = nothing.
+	MinPosition string
+	Log         *slog.Logger
+}
+
+// Result is a response, and what its headers say.
+type Result struct {
+	Body     []byte
+	Position mesh.Position
+	Replayed bool
+	Err      error // the first error, and an INTERNAL one before all others
+}
+
+// state is one request while it is carried out.
+type state struct {
+	Request
+	ctx   context.Context
+	dst   []byte
+	path  []step
+	errs  []byte
+	told  int
+	out   Result
+	room  [][]byte // of members
+	joins map[*plan.Node]*join
+}
+
+// step is one part of the path to a value: a name, or an index if it is "".
+type step struct {
+	name  string
+	index int
+}
+
+var states = sync.Pool{New: func() any { return new(state) }}
+
+// Do carries a query or a mutation out and appends the response to dst.
+func Do(ctx context.Context, r Request, dst []byte) Result {
+	s := states.Get().(*state)
+	defer s.release()
+	s.Request, s.ctx, s.dst = r, ctx, dst
+	if n := r.Plan.Cost(r.Vars); n > plan.DefaultLimits.Cost {
+		s.dst = appendErrors(s.dst, fault.New(fault.InvalidRequest, "the reply could have about %d values; %d is the limit: ask for fewer fields, or give relations and lists a limit", n, plan.DefaultLimits.Cost))
+		s.out.Err = fault.New(fault.InvalidRequest, "the document costs too much")
+		return s.result()
+	}
+	s.dst = append(s.dst, `{"data":`...)
+	at := len(s.dst)
+	if !s.roots() {
+		s.dst = append(s.dst[:at], "null"...)
+	}
+	if len(s.errs) > 0 {
+		s.dst = append(append(append(s.dst, `,"errors":[`...), s.errs...), ']')
+	}
+	s.dst = append(s.dst, '}')
+	return s.result()
+}
+
+func (s *state) result() Result {
+	s.out.Body = s.dst
+	return s.out
+}
+
+func (s *state) release() {
+	*s = state{path: s.path[:0], errs: s.errs[:0], room: s.room[:0]}
+	clear(s.room[:cap(s.room)])
+	states.Put(s)
+}
+
+// roots writes the root fields; false when null reaches up to data itself.
+func (s *state) roots() bool {
+	roots := s.Plan.Roots
+	var found []fetched
+	if s.Plan.Kind == ast.Query {
+		found = s.together()
+	}
+	s.dst = append(s.dst, '{')
+	first, writes := true, 0
+	for i, r := range roots {
+		if !s.Vars.Holds(r.Cond) {
+			continue
+		}
+		if !first {
+			s.dst = append(s.dst, ',')
+		}
+		first = false
+		s.dst = append(s.dst, r.Key...)
+		var f fetched
+		switch {
+		case found != nil:
+			f = found[i]
+		case r.Means != nil:
+			f = s.fetch(r, s.key(writes))
+			writes++
+		}
+		s.path = append(s.path[:0], step{name: r.Alias})
+		at := len(s.dst)
+		if !s.root(r, &f) {
+			s.dst = append(s.dst[:at], "null"...)
+			if r.NonNull {
+				return false
+			}
+		}
+		if len(s.dst) > maxReply {
+			s.fail(fault.New(fault.PayloadTooLarge, "the response is larger than %d MB", maxReply>>20), r.Pos)
+			return false
+		}
+	}
+	s.dst = append(s.dst, '}')
+	return true
+}
+
+// key is the idempotency key of the n-th mutation of a document.
+func (s *state) key(n int) string {
+	if n == 0 {
+		return s.Header.IdempotencyKey
+	}
+	return Key(s.Header.IdempotencyKey, "", n)
+}
+
+// Key is the n-th of several keys that are made of one; "" of "".
+func Key(key, mark string, n int) string {
+	if key == "" {
+		return ""
+	}
+	suffix := "." + mark + strconv.Itoa(n+1)
+	if len(key)+len(suffix) > 128 {
+		sum := sha256.Sum256([]byte(key))
+		key = hex.EncodeToString(sum[:])
+	}
+	return key + suffix
+}
+
+// together fetches the root fields of a query side by side.
+func (s *state) together() []fetched {
+	found := make([]fetched, len(s.Plan.Roots))
+	var calling []int
+	for i, r := range s.Plan.Roots {
+		if r.Means != nil && s.Vars.Holds(r.Cond) {
+			calling = append(calling, i)
+		}
+	}
+	if len(calling) == 1 {
+		found[calling[0]] = s.fetch(s.Plan.Roots[calling[0]], "")
+		return found
+	}
+	var work sync.WaitGroup
+	slots := make(chan struct{}, atOnce)
+	for _, i := range calling {
+		slots <- struct{}{}
+		work.Go(func() {
+			defer func() { <-slots }()
+			defer func() {
+				if r := recover(); r != nil {
+					s.Log.Error("panic in a GraphQL field", telemetry.KeyRequestID, s.Header.RequestID, telemetry.KeyError, fmt.Sprint(r), "stack", string(debug.Stack()))
+					found[i].err = fault.New(fault.Internal, "something went wrong on our side")
+				}
+			}()
+			found[i] = s.fetch(s.Plan.Roots[i], "")
+		})
+	}
+	work.Wait()
+	return found
+}
+
+// fetched is what the mesh answered for a root field.
+type fetched struct {
+	data, meta []byte
+	reply      *mesh.Reply
+	joins      map[*plan.Node]*join
+	refs       map[string]map[string][]byte // records by type and id
+	err        error
+}
+
+var bodyKeys = []string{"data", "metadata"}
+
+// fetch asks the mesh for a root field and for what has to be joined to it. It
+// reads s, and changes nothing of it.
+func (s *state) fetch(r *plan.Root, key string) (f fetched) {
+	switch r.Means.Shape {
+	case sdl.SDL:
+		return f
+	case sdl.Refs:
+		return s.representations(r)
+	}
+	args, err := r.Args(make([]byte, 0, 256), s.Vars)
+	if err != nil {
+		f.err = err
+		return f
+	}
+	write := s.Plan.Kind == ast.Mutation
+	if s.MinPosition != "" && !write && r.Means.Entity != nil {
+		args = appendMember(args, "minPosition", s.MinPosition)
+	}
+	f.reply, f.data, f.meta, f.err = s.call(r.Means.Target(), r.Means.Op, append(args, '}'), key)
+	if f.err != nil || r.Level == nil {
+		return f
+	}
+	min := s.MinPosition
+	if write {
+		min = f.reply.Position.String()
+	}
+	g := gatherer{state: s, min: min}
+	rows := g.rows(f.data)
+	if r.Means.Shape == sdl.Page {
+		for i := range r.Page {
+			if l := r.Page[i].Level; l != nil {
+				g.gather(l, rows)
+			}
+		}
+	} else {
+		g.gather(r.Level, rows)
+	}
+	f.joins = g.joins
+	return f
+}
+
+func appendMember(args []byte, name, value string) []byte {
+	if args[len(args)-1] != '{' {
+		args = append(args, ',')
+	}
+	args = append(append(append(args, '"'), name...), `":`...)
+	return schema.AppendString(args, value)
+}
+
+// call asks the mesh and takes the reply apart.
+func (s *state) call(entity, op string, args []byte, key string) (reply *mesh.Reply, data, meta []byte, err error) {
+	r := mesh.Request{Project: s.Project, Entity: entity, Op: op, Args: args, Header: s.Header}
+	r.IdempotencyKey = key
+	if reply, err = s.Caller.Call(s.ctx, &r); err != nil {
+		return nil, nil, nil, err
+	}
+	body := reply.Body
+	if reply.Chunks != nil {
+		if body, err = whole(s.ctx, reply); err != nil {
+			return nil, nil, nil, err
+		}
+	}
+	var room [2][]byte
+	if !members(body, bodyKeys, room[:]) {
+		return nil, nil, nil, fault.New(fault.Internal, "the reply could not be understood")
+	}
+	return reply, room[0], room[1], nil
+}
+
+// whole reads a reply that comes in parts.
+func whole(ctx context.Context, reply *mesh.Reply) ([]byte, error) {
+	body := bytes.Clone(reply.Body)
+	for {
+		part, err := reply.Chunks.Next(ctx)
+		if err != nil {
+			_ = reply.Chunks.Close()
+			if ended(err) {
+				return body, nil
+			}
+			return nil, err
+		}
+		if body = append(body, part...); len(body) > maxReply {
+			_ = reply.Chunks.Close()
+			return nil, fault.New(fault.PayloadTooLarge, "the reply is larger than %d MB: ask for fewer records or fields", maxReply>>20)
+		}
+	}
+}
+
+// fail notes a field error at the present path.
+func (s *state) fail(err error, at plan.Pos) {
+	e := fault.From(err)
+	if e.Code == fault.Internal && !strings.Contains(e.Message, s.Header.RequestID) {
+		e = fault.Wrap(err, e.Code, "%s; the log has the cause under request id %s", e.Message, s.Header.RequestID).With(e.Details).After(e.RetryAfter)
+	}
+	if s.out.Err == nil || fault.CodeOf(s.out.Err) != fault.Internal && e.Code == fault.Internal {
+		s.out.Err = e
+	}
+	if s.told++; s.told > maxErrors {
+		return
+	}
+	if len(s.errs) > 0 {
+		s.errs = append(s.errs, ',')
+	}
+	s.errs = appendError(s.errs, e, []plan.Pos{at}, s.path)
+}

@@ -1,0 +1,253 @@
+package run
+
+import (
+	"strconv"
+
+	"github.com/octomesh/octomesh/pkg/fault"
+	"github.com/octomesh/octomesh/pkg/schema"
+	"github.com/octomesh/octomesh/pkg/strictjson"
+	"github.com/octomesh/octomesh/services/gateway-http/graphql/plan"
+	"github.com/octomesh/octomesh/services/gateway-http/graphql/sdl"
+)
+
+var errBroken = fault.New(fault.Internal, "the reply could not be understood")
+
+// root writes the value of a root field; false for a null that an error caused.
+func (s *state) root(r *plan.Root, f *fetched) bool {
+	switch {
+	case r.Const != nil:
+		s.dst = append(s.dst, r.Const...)
+		return true
+	case r.Field != nil:
+		return s.reflect(r)
+	case f.err != nil:
+		s.fail(f.err, r.Pos)
+		return false
+	}
+	if f.reply != nil {
+		if p := f.reply.Position; !p.IsZero() && (s.out.Position.IsZero() || p.Seq > s.out.Position.Seq) {
+			s.out.Position = p
+		}
+		s.out.Replayed = s.out.Replayed || f.reply.Replayed
+	}
+	s.joins = f.joins
+	switch r.Means.Shape {
+	case sdl.Records:
+		return s.list(r.Level, f.data, r.Pos)
+	case sdl.Record:
+		if isNull(f.data) {
+			s.dst = append(s.dst, "null"...)
+			return true
+		}
+		return s.record(r.Level, f.data)
+	case sdl.Page:
+		return s.page(r.Page, f, r.Pos)
+	case sdl.SDL:
+		return s.service(r.Page)
+	case sdl.Refs:
+		return s.refs(r, f)
+	case sdl.Touched:
+		var room [1][]byte
+		if members(f.meta, countKey, room[:]) && room[0] != nil {
+			s.dst = append(s.dst, room[0]...)
+			return true
+		}
+		s.dst = append(s.dst, "null"...)
+		return true
+	}
+	if isNull(f.data) {
+		s.dst = append(s.dst, "null"...)
+	} else {
+		s.dst = append(s.dst, f.data...)
+	}
+	return true
+}
+
+var (
+	countKey = []string{"count"}
+	metaKeys = []string{"next", "total"}
+)
+
+// list writes records, each of which must be there.
+func (s *state) list(l *plan.Level, data []byte, at plan.Pos) bool {
+	s.dst = append(s.dst, '[')
+	i, ok := 0, true
+	depth := len(s.path)
+	whole := strictjson.Elements(data, func(item []byte) bool {
+		if i > 0 {
+			s.dst = append(s.dst, ',')
+		}
+		s.path = append(s.path[:depth], step{index: i})
+		i++
+		ok = s.record(l, item)
+		return ok
+	})
+	s.path = s.path[:depth]
+	if !whole {
+		s.fail(errBroken, at)
+		return false
+	}
+	s.dst = append(s.dst, ']')
+	return ok
+}
+
+// record writes one record; false when null reaches it from below.
+func (s *state) record(l *plan.Level, raw []byte) bool {
+	base := len(s.room)
+	need := base + len(l.Keys)
+	for cap(s.room) < need {
+		s.room = append(s.room[:cap(s.room)], nil)
+	}
+	s.room = s.room[:need]
+	defer func() { s.room = s.room[:base] }()
+	if !members(raw, l.Keys, s.room[base:need]) {
+		s.fail(errBroken, plan.Pos{})
+		return false
+	}
+	s.dst = append(s.dst, '{')
+	first := true
+	for i := range l.Nodes {
+		n := &l.Nodes[i]
+		if n.Cond != nil && !s.Vars.Holds(n.Cond) {
+			continue
+		}
+		if !first {
+			s.dst = append(s.dst, ',')
+		}
+		first = false
+		s.dst = append(s.dst, n.Key...)
+		if n.Kind == plan.Typed {
+			s.dst = append(s.dst, n.Const...)
+			continue
+		}
+		// Deeper records may have moved the room.
+		v := s.room[base+n.Slot]
+		if n.Kind == plan.Leaf && !isNull(v) {
+			s.dst = append(s.dst, v...)
+			continue
+		}
+		if !s.node(n, v, raw) {
+			return false
+		}
+	}
+	s.dst = append(s.dst, '}')
+	return true
+}
+
+// node writes a value that is more than a member as it is.
+func (s *state) node(n *plan.Node, v, raw []byte) bool {
+	at := len(s.dst)
+	s.path = append(s.path, step{name: n.Alias})
+	ok := true
+	switch n.Kind {
+	case plan.RefID:
+		if id := idOf(v); id != nil {
+			s.dst = append(append(append(s.dst, '"'), id...), '"')
+			break
+		}
+		s.dst = append(s.dst, "null"...)
+	case plan.One:
+		if len(v) > 0 && v[0] == '{' {
+			ok = s.record(n.Level, v)
+			break
+		}
+		s.dst = append(s.dst, "null"...)
+	case plan.Many:
+		if isNull(v) {
+			v = empty
+		}
+		ok = s.list(n.Level, v, n.Pos)
+	case plan.Joined:
+		ok = s.joined(n, v)
+	default:
+		s.dst = append(s.dst, "null"...)
+		if n.NonNull {
+			if v == nil {
+				s.fail(fault.New(fault.InvalidRequest, "%s is selected, but select or exclude leave it out", n.Alias), n.Pos)
+			} else {
+				s.fail(fault.New(fault.Internal, "the record has no value where the schema promises one"), n.Pos)
+			}
+			s.path = s.path[:len(s.path)-1]
+			return false
+		}
+	}
+	s.path = s.path[:len(s.path)-1]
+	if !ok {
+		s.dst = append(s.dst[:at], "null"...)
+		return !n.NonNull
+	}
+	return true
+}
+
+var empty = []byte("[]")
+
+// page writes a page of records.
+func (s *state) page(parts []plan.Part, f *fetched, at plan.Pos) bool {
+	var meta [2][]byte
+	if f.meta != nil && !members(f.meta, metaKeys, meta[:]) {
+		s.fail(errBroken, at)
+		return false
+	}
+	s.dst = append(s.dst, '{')
+	first := true
+	for i := range parts {
+		p := &parts[i]
+		if !s.Vars.Holds(p.Cond) {
+			continue
+		}
+		if !first {
+			s.dst = append(s.dst, ',')
+		}
+		first = false
+		s.dst = append(s.dst, p.Key...)
+		switch {
+		case p.Const != nil:
+			s.dst = append(s.dst, p.Const...)
+		case p.Name == "nodes":
+			s.path = append(s.path, step{name: p.Alias})
+			if !s.list(p.Level, f.data, p.Pos) {
+				return false
+			}
+			s.path = s.path[:len(s.path)-1]
+		case p.Name == "pageInfo":
+			if !s.page(p.Parts, f, at) {
+				return false
+			}
+		case p.Name == "hasNextPage":
+			s.dst = strconv.AppendBool(s.dst, !isNull(meta[0]))
+		case p.Name == "endCursor" && !isNull(meta[0]):
+			s.dst = append(s.dst, meta[0]...)
+		case p.Name == "totalCount" && !isNull(meta[1]):
+			s.dst = append(s.dst, meta[1]...)
+		case p.Name == "totalCount":
+			s.fail(fault.New(fault.Internal, "the reply has no total"), p.Pos)
+			return false
+		default:
+			s.dst = append(s.dst, "null"...)
+		}
+	}
+	s.dst = append(s.dst, '}')
+	return true
+}
+
+// service writes what a federation gateway asks for.
+func (s *state) service(parts []plan.Part) bool {
+	s.dst = append(s.dst, '{')
+	for i := range parts {
+		p := &parts[i]
+		if !s.Vars.Holds(p.Cond) {
+			continue
+		}
+		if s.dst[len(s.dst)-1] != '{' {
+			s.dst = append(s.dst, ',')
+		}
+		s.dst = append(s.dst, p.Key...)
+		if p.Const != nil {
+			s.dst = append(s.dst, p.Const...)
+		} else {
+			s.dst = schema.AppendString(s.dst, s.Plan.Schema.Subgraph())
+		}
+	}
+	s.dst = append(s.dst, '}')
+	return true
+}
