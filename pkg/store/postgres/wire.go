@@ -60,7 +60,11 @@ func dial(ctx context.Context, c *pgconn.Config, patience time.Duration) (*wire,
 	if err != nil {
 		return nil, err
 	}
-	h, err := conn.Hijack()
+	err = conn.SyncConn(ctx) // or a reader that it keeps in the background takes our first answer
+	var h *pgconn.HijackedConn
+	if err == nil {
+		h, err = conn.Hijack()
+	}
 	if err != nil {
 		_ = conn.Close(ctx)
 		return nil, err
