@@ -170,6 +170,7 @@ var layers = map[string][]string{
 	"schema":        {"fault", "strictjson"},
 	"query":         {"fault", "strictjson", "schema"},
 	"mesh":          {"fault", "strictjson", "schema", "query"},
+	"columnar":      {"fault", "strictjson", "schema"},
 	"access":        {"fault", "strictjson", "schema", "query", "mesh"},
 	"bus":           {"fault", "strictjson", "schema", "query", "mesh", "telemetry"},
 	"store":         {"fault", "strictjson", "schema", "query", "mesh"},
@@ -196,6 +197,7 @@ var libraries = map[string][]string{
 	"database/sql":                        {"bench/floor", "pkg/store/sqldb", "pkg/stores", "pkg/testserver"},
 	"github.com/go-sql-driver/mysql":      {"pkg/store/sqldb/mysql", "pkg/testserver"},
 	"go.mongodb.org/mongo-driver/":        {"pkg/stores/mongodb"},
+	"github.com/apache/arrow-go/v18":      {"pkg/columnar", "services/gateway-http/arrowhttp"},
 	"github.com/jackc/pgx/v5":             {"pkg/store/postgres", "pkg/stores/hsqldb", "pkg/testserver", "bench/floor"},
 }
 

@@ -23,6 +23,7 @@ type Config struct {
 
 	GraphQL bool `name:"graphql" env:"MOSTA_NET_GRAPHQL_ENABLED" default:"true" negatable:"" help:"Serve GraphQL."`
 	JSONRPC bool `name:"jsonrpc" env:"MOSTA_NET_JSONRPC_ENABLED" default:"true" negatable:"" help:"Serve JSON-RPC."`
+	Arrow   bool `name:"arrow" env:"MOSTA_NET_ARROW_ENABLED" default:"true" negatable:"" help:"Serve Apache Arrow over HTTP."`
 }
 
 // DefaultConfig is what a start without settings has.
@@ -30,7 +31,7 @@ func DefaultConfig() Config {
 	return Config{
 		Host: "0.0.0.0", Port: 4488, KeyInURL: string(door.KeyInLive),
 		RequestTimeout: 10 * time.Second, DrainTimeout: 10 * time.Second, REST: true, WS: true, SSE: true,
-		GraphQL: true, JSONRPC: true,
+		GraphQL: true, JSONRPC: true, Arrow: true,
 	}
 }
 

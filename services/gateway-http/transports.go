@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"github.com/octomesh/octomesh/services/gateway-http/arrowhttp"
 	"github.com/octomesh/octomesh/services/gateway-http/graphql"
 	"github.com/octomesh/octomesh/services/gateway-http/httpserver"
 	"github.com/octomesh/octomesh/services/gateway-http/jsonrpc"
@@ -28,6 +29,7 @@ var transports = []transport{
 	{ws.Transport, func(c *Config) bool { return c.WS }, func(s *Service, m *httpserver.Mux) { ws.New(s.door, s.hub).Mount(m) }},
 	{sse.Transport, func(c *Config) bool { return c.SSE }, func(s *Service, m *httpserver.Mux) { sse.New(s.door, s.hub).Mount(m) }},
 	{jsonrpc.Transport, func(c *Config) bool { return c.JSONRPC }, func(s *Service, m *httpserver.Mux) { jsonrpc.New(s.door).Mount(m) }},
+	{arrowhttp.Transport, func(c *Config) bool { return c.Arrow }, func(s *Service, m *httpserver.Mux) { arrowhttp.New(s.door).Mount(m) }},
 }
 
 // Transports returns the names of the protocols that c turns on.

@@ -1,0 +1,127 @@
+package columnar
+
+import (
+	"encoding/binary"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+)
+
+// column is one column of a batch while it is filled, in the form in which
+// Arrow lays it out (docs/format/Columnar of Apache Arrow): a bitmap of what is
+// not null, offsets where values differ in length, the values, little-endian.
+type column struct {
+	kind    kind
+	scale   int
+	hollow  bool
+	of      arrow.DataType
+	n       int
+	nulls   int
+	valid   []byte // empty until the first null
+	offsets []byte // int32 each
+	data    []byte
+	elem    *column // of a list
+}
+
+func newColumn(f *field) *column {
+	c := &column{kind: f.kind, scale: f.scale, hollow: f.hollow, of: f.arrowType()}
+	if f.kind == lists {
+		c.elem = &column{kind: f.elem, scale: f.scale, of: scalar(f.elem, f.scale)}
+	}
+	c.reset()
+	return c
+}
+
+// reset empties the column and keeps its buffers.
+func (c *column) reset() {
+	c.n, c.nulls = 0, 0
+	c.valid, c.data = c.valid[:0], c.data[:0]
+	c.offsets = append(c.offsets[:0], 0, 0, 0, 0)
+	if c.elem != nil {
+		c.elem.reset()
+	}
+}
+
+// fixed is how many bytes each value takes; 0 = it depends, or a bit.
+func (c *column) fixed() int {
+	switch c.kind {
+	case floats, integers, instants:
+		return 8
+	case decimals:
+		return 16
+	}
+	return 0
+}
+
+// null adds a null.
+func (c *column) null() {
+	if c.nulls == 0 {
+		for i := range c.n {
+			c.valid = appendBit(c.valid, i, true)
+		}
+	}
+	c.nulls++
+	c.valid = appendBit(c.valid, c.n, false)
+	switch c.kind {
+	case truths:
+		c.data = appendBit(c.data, c.n, false)
+	default:
+		c.data = append(c.data, nothing[:c.fixed()]...)
+	}
+	c.close()
+}
+
+var nothing [16]byte
+
+// done ends a value that has been appended to data.
+func (c *column) done() {
+	if c.nulls > 0 {
+		c.valid = appendBit(c.valid, c.n, true)
+	}
+	c.close()
+}
+
+func (c *column) close() {
+	c.n++
+	switch {
+	case c.kind == lists:
+		c.offsets = binary.LittleEndian.AppendUint32(c.offsets, uint32(c.elem.n))
+	case c.kind != truths && c.fixed() == 0:
+		c.offsets = binary.LittleEndian.AppendUint32(c.offsets, uint32(len(c.data)))
+	}
+}
+
+func (c *column) word(v uint64) {
+	c.data = binary.LittleEndian.AppendUint64(c.data, v)
+	c.done()
+}
+
+func appendBit(dst []byte, i int, set bool) []byte {
+	if i&7 == 0 {
+		dst = append(dst, 0)
+	}
+	if set {
+		dst[i>>3] |= 1 << (i & 7)
+	}
+	return dst
+}
+
+// array views the column as Arrow. It is valid until the column changes.
+func (c *column) array() arrow.ArrayData {
+	buffers := make([]*memory.Buffer, 1, 3)
+	if c.nulls > 0 {
+		buffers[0] = memory.NewBufferBytes(c.valid)
+	}
+	var children []arrow.ArrayData
+	switch {
+	case c.kind == lists:
+		buffers = append(buffers, memory.NewBufferBytes(c.offsets))
+		children = []arrow.ArrayData{c.elem.array()}
+	case c.kind == truths || c.fixed() > 0:
+		buffers = append(buffers, memory.NewBufferBytes(c.data))
+	default:
+		buffers = append(buffers, memory.NewBufferBytes(c.offsets), memory.NewBufferBytes(c.data))
+	}
+	return array.NewData(c.of, c.n, buffers, children, c.nulls, 0)
+}

@@ -1,0 +1,145 @@
+package arrowhttp
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"strconv"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/ipc"
+
+	"github.com/octomesh/octomesh/pkg/columnar"
+	"github.com/octomesh/octomesh/pkg/fault"
+	"github.com/octomesh/octomesh/pkg/schema"
+	"github.com/octomesh/octomesh/services/gateway-http/door"
+	"github.com/octomesh/octomesh/services/gateway-http/httpserver"
+)
+
+// describe serves the catalogue, or with a name one entity's columns. Both are
+// made once for a version of the catalog.
+func (t *Arrow) describe(x *httpserver.Exchange, p *door.Project, entity string) {
+	x.Op = "describe"
+	if m := x.Method(); m != "GET" {
+		refuse(x, m, allowRead)
+		return
+	}
+	if err := t.read(x, p); err != nil {
+		x.Fail(err)
+		return
+	}
+	var e *schema.Entity
+	if entity != "" {
+		if e = p.Catalog.Entity(entity); e == nil {
+			x.Fail(fault.New(fault.UnknownEntity, "there is no such entity"))
+			return
+		}
+		x.LogEntity = e.Name
+	}
+	kind, of, write := "application/json", "flights", func() []byte { return flights(p.Catalog) }
+	if e != nil {
+		of, write = "schema "+e.Name, func() []byte { return entitySchema(e) }
+	}
+	if binary(x) {
+		kind, of = ContentType, of+" ipc"
+		if write = func() []byte { return catalogueTable(p.Catalog) }; e != nil {
+			write = func() []byte { return table(whole(e).Arrow(), nil) }
+		}
+	}
+	body, tag := t.artefacts.Of(of, p, door.View{Read: true}, write)
+	door.Describe(x, kind, body, tag)
+}
+
+// whole is the shape of an entity's records where nothing else is asked.
+func whole(e *schema.Entity) *columnar.Shape {
+	return columnar.NewShape(e, e.Members, columnar.Options{DecimalScale: columnar.AsText})
+}
+
+// flights is Octonet's catalogue.
+func flights(c *schema.Catalog) []byte {
+	b := []byte(`{"flights":[`)
+	for i, e := range c.Entities {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = schema.AppendString(append(b, `{"descriptor":`...), e.Name)
+		b = schema.AppendString(append(b, `,"collection":`...), e.Collection)
+		b = append(b, `,"fields":`...)
+		b = append(appendFields(b, whole(e)), `,"totalRecords":-1}`...)
+	}
+	return append(b, `]}`...)
+}
+
+func entitySchema(e *schema.Entity) []byte {
+	b := schema.AppendString([]byte(`{"entity":`), e.Name)
+	b = append(b, `,"arrowSchema":{"fields":`...)
+	return append(appendFields(b, whole(e)), `}}`...)
+}
+
+func appendFields(b []byte, s *columnar.Shape) []byte {
+	b = append(b, '[')
+	for i, f := range s.Fields() {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = schema.AppendString(append(b, `{"name":`...), f.Name)
+		b = schema.AppendString(append(b, `,"type":`...), f.Type)
+		b = append(strconv.AppendBool(append(b, `,"nullable":`...), f.Nullable), '}')
+	}
+	return append(b, ']')
+}
+
+// catalogueTable is the catalogue as an Arrow table, a row for each field.
+func catalogueTable(c *schema.Catalog) []byte {
+	described, err := schema.Parse([]byte(`[{"name":"Flights","collection":"flights","fields":{"descriptor":"string","collection":"string","name":"string","type":"string","nullable":"boolean"}}]`))
+	if err != nil {
+		panic(err) // it is a constant
+	}
+	e := described.Entity("Flights")
+	var rows []byte
+	for _, d := range c.Entities {
+		for _, f := range whole(d).Fields() {
+			rows = schema.AppendString(append(rows, `{"descriptor":`...), d.Name)
+			rows = schema.AppendString(append(rows, `,"collection":`...), d.Collection)
+			rows = schema.AppendString(append(rows, `,"name":`...), f.Name)
+			rows = schema.AppendString(append(rows, `,"type":`...), f.Type)
+			rows = append(strconv.AppendBool(append(rows, `,"nullable":`...), f.Nullable), '}', '\n')
+		}
+	}
+	members := e.Members[2:] // it has no records, so neither ids nor versions
+	shape := columnar.NewShape(e, members, columnar.Options{DecimalScale: columnar.AsText})
+	batch, err := columnar.NewReader(&body{left: rows}, shape, 0).Read(context.Background())
+	if err != nil {
+		panic(err) // it was written right above
+	}
+	return table(shape.Arrow(), batch)
+}
+
+// table is a whole IPC stream of one batch, or none, in memory.
+func table(s *arrow.Schema, batch arrow.RecordBatch) []byte {
+	var b bytes.Buffer
+	w := ipc.NewWriter(&b, ipc.WithSchema(s))
+	if batch != nil {
+		if err := w.Write(batch); err != nil {
+			panic(err) // of memory
+		}
+	}
+	if err := w.Close(); err != nil {
+		panic(err)
+	}
+	return b.Bytes()
+}
+
+// body is a reply that came whole, as chunks.
+type body struct{ left []byte }
+
+func (b *body) Next(context.Context) ([]byte, error) {
+	if len(b.left) == 0 {
+		return nil, io.EOF
+	}
+	p := b.left
+	b.left = nil
+	return p, nil
+}
+
+func (b *body) Close() error { return nil }
