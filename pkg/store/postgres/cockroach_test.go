@@ -40,7 +40,7 @@ func TestCockroachStore(t *testing.T) {
 
 func TestCockroachProperty(t *testing.T) {
 	t.Parallel()
-	storetest.Property(t, cockroachHarness(t), storetest.Cases())
+	storetest.Property(t, cockroachHarness(t), storetest.ServerCases())
 }
 
 func cockroachHarness(t testing.TB) storetest.Harness {
