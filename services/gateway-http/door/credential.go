@@ -49,6 +49,19 @@ func (d *Door) Credential(x *httpserver.Exchange, live bool) (access.Credential,
 	return c, nil
 }
 
+// Anonymous reports whether a request names no credential at all. One that does,
+// in whatever form and place, is never somebody without a credential.
+func Anonymous(x *httpserver.Exchange) bool {
+	h := &x.Ctx.Request.Header
+	for _, name := range [...]string{"X-Api-Key", "Authorization", "Proxy-Authorization"} {
+		if len(h.PeekAll(name)) > 0 {
+			return false
+		}
+	}
+	q := x.Ctx.QueryArgs()
+	return !q.Has("apikey") && !q.Has("api_key") && !q.Has("ticket")
+}
+
 func malformed() error {
 	return fault.New(fault.AuthError, "the credential is malformed: send an API key in X-API-Key, or Authorization: Bearer with a key or a token")
 }

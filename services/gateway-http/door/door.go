@@ -50,9 +50,14 @@ func (d *Door) identify(x *httpserver.Exchange, live bool) (caller, access.Crede
 	if err != nil || c.IsZero() {
 		return caller{}, c, err
 	}
+	who, err := d.as(x, c)
+	return who, c, err
+}
+
+func (d *Door) as(x *httpserver.Exchange, c access.Credential) (caller, error) {
 	p, token, err := d.Identity.Principal(x.Context(), c)
 	if err != nil {
-		return caller{}, c, err
+		return caller{}, err
 	}
 	x.Principal = p.ID
 	left, err := d.Rates.Take(p)
@@ -61,7 +66,7 @@ func (d *Door) identify(x *httpserver.Exchange, live bool) (caller, access.Crede
 		x.SetHeader("RateLimit-Remaining", strconv.Itoa(left.Remaining))
 		x.SetHeader("RateLimit-Reset", strconv.FormatInt(int64((left.Reset+time.Second-1)/time.Second), 10))
 	}
-	return caller{p, token}, c, err
+	return caller{p, token}, err
 }
 
 // Identify tells who sent the request, and counts it. A request without a
@@ -71,6 +76,14 @@ func (d *Door) identify(x *httpserver.Exchange, live bool) (caller, access.Crede
 func (d *Door) Identify(x *httpserver.Exchange, live bool) (*mesh.Principal, string, access.Credential, error) {
 	who, c, err := d.identify(x, live)
 	return who.principal, who.token, c, err
+}
+
+// IdentifyAs is Identify for an exchange that is to be counted as the holder of
+// c's, whatever it came with. Errors: those of the Identifier, RATE_LIMITED.
+func (d *Door) IdentifyAs(x *httpserver.Exchange, c access.Credential) (*mesh.Principal, string, error) {
+	c.RemoteAddr = x.Ctx.RemoteIP().String()
+	who, err := d.as(x, c)
+	return who.principal, who.token, err
 }
 
 // Header makes the call header of an exchange, identifying its caller.
@@ -83,12 +96,18 @@ func (d *Door) Header(x *httpserver.Exchange, catalogVersion string) (mesh.Heade
 
 // Enter is Header that also tells who the caller is, nil for nobody.
 func (d *Door) Enter(x *httpserver.Exchange, catalogVersion string) (mesh.Header, *mesh.Principal, error) {
-	h := mesh.Header{Transport: x.Transport, RequestID: x.RequestID, CatalogVersion: catalogVersion}
 	who, _, err := d.identify(x, false)
 	if err != nil {
-		return h, nil, err
+		return mesh.Header{Transport: x.Transport, RequestID: x.RequestID, CatalogVersion: catalogVersion}, nil, err
 	}
-	h.Token = who.token
+	h, err := HeaderFor(x, catalogVersion, who.token)
+	return h, who.principal, err
+}
+
+// HeaderFor is Header for a caller who has been identified. The strings alias
+// the exchange. Errors: INVALID_REQUEST.
+func HeaderFor(x *httpserver.Exchange, catalogVersion, token string) (mesh.Header, error) {
+	h := mesh.Header{Transport: x.Transport, RequestID: x.RequestID, CatalogVersion: catalogVersion, Token: token}
 	if tp := x.Header("Traceparent"); tp != "" {
 		if _, ok := telemetry.ParseTraceParent(tp); ok {
 			h.TraceParent = tp
@@ -96,9 +115,9 @@ func (d *Door) Enter(x *httpserver.Exchange, catalogVersion string) (mesh.Header
 	}
 	if key := x.Header("Idempotency-Key"); key != "" {
 		if !telemetry.ValidIdempotencyKey(key) {
-			return h, nil, fault.New(fault.InvalidRequest, "Idempotency-Key must be 1 to 128 visible ASCII characters")
+			return h, fault.New(fault.InvalidRequest, "Idempotency-Key must be 1 to 128 visible ASCII characters")
 		}
 		h.IdempotencyKey = key
 	}
-	return h, who.principal, nil
+	return h, nil
 }

@@ -25,9 +25,10 @@ type Project struct {
 // Projects is the directory of all projects, kept up to date by a watch on the
 // bucket octo_catalogs. Readers never wait.
 type Projects struct {
-	mu     sync.Mutex // orders writers
-	list   atomic.Pointer[map[string]*Project]
-	loaded atomic.Bool
+	mu      sync.Mutex // orders writers
+	changed []func(slug string)
+	list    atomic.Pointer[map[string]*Project]
+	loaded  atomic.Bool
 }
 
 // NewProjects returns an empty directory that is not loaded.
@@ -55,7 +56,7 @@ func (p *Projects) Apply(key string, value []byte, deleted bool) error {
 		}
 	}
 	if deleted || v.Deleted {
-		p.change(func(m map[string]*Project) { delete(m, key) })
+		p.change(key, func(m map[string]*Project) { delete(m, key) })
 		return nil
 	}
 	if old := p.Get(key); old != nil && old.ID == v.ID && old.Version == v.Version && old.Dialect == v.Dialect && v.Version != "" {
@@ -71,15 +72,26 @@ func (p *Projects) Apply(key string, value []byte, deleted bool) error {
 
 // Put adds or replaces a project.
 func (p *Projects) Put(q *Project) {
-	p.change(func(m map[string]*Project) { m[q.Slug] = q })
+	p.change(q.Slug, func(m map[string]*Project) { m[q.Slug] = q })
 }
 
-func (p *Projects) change(f func(map[string]*Project)) {
+// OnChange has f called after each change of a project, with its slug. Calls
+// come one after another, and a change waits for them: f must be quick.
+func (p *Projects) OnChange(f func(slug string)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.changed = append(p.changed, f)
+}
+
+func (p *Projects) change(slug string, f func(map[string]*Project)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	next := maps.Clone(*p.list.Load())
 	f(next)
 	p.list.Store(&next)
+	for _, told := range p.changed {
+		told(slug)
+	}
 }
 
 // SetLoaded tells that everything the bucket held has been applied.

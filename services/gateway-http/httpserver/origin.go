@@ -10,8 +10,8 @@ import (
 
 const (
 	corsMethods = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
-	corsHeaders = "Content-Type, Authorization, X-API-Key, X-Project, X-Request-Id, Idempotency-Key, If-Match, If-None-Match, Octo-Min-Position, Last-Event-ID, Mcp-Session-Id, Accept"
-	corsExpose  = "X-Request-Id, Octo-Position, ETag, Location, Idempotency-Replayed, Retry-After, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset"
+	corsHeaders = "Content-Type, Authorization, X-API-Key, X-Project, X-Request-Id, Idempotency-Key, If-Match, If-None-Match, Octo-Min-Position, Last-Event-ID, Mcp-Session-Id, Mcp-Protocol-Version, Mcp-Method, Mcp-Name, Accept"
+	corsExpose  = "X-Request-Id, Mcp-Session-Id, Octo-Position, ETag, Location, Idempotency-Replayed, Retry-After, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset"
 )
 
 // crossOrigin lets the browsers of allowed origins in. It answers a preflight
@@ -45,9 +45,9 @@ func (s *Server) allows(origin string) bool {
 	return slices.Contains(s.o.Origins, origin) || slices.Contains(s.o.Origins, "*")
 }
 
-// SameOrigin reports whether a WebSocket handshake comes from where it may: no
-// browser, a page of this very host, or an allowed origin. Browsers apply no
-// CORS to WebSockets, so the server must look.
+// SameOrigin reports whether a request comes from where it may: no browser, a
+// page of this very host, or an allowed origin. Browsers apply no CORS to
+// WebSockets, so the server must look.
 func (x *Exchange) SameOrigin() bool {
 	origin := x.Header("Origin")
 	if origin == "" || x.server.allows(origin) {
