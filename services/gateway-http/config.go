@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/octomesh/octomesh/services/gateway-http/door"
+	"github.com/octomesh/octomesh/services/gateway-http/mcp"
 )
 
 // Config is the gateway's settings.
@@ -24,6 +25,12 @@ type Config struct {
 	GraphQL bool `name:"graphql" env:"MOSTA_NET_GRAPHQL_ENABLED" default:"true" negatable:"" help:"Serve GraphQL."`
 	JSONRPC bool `name:"jsonrpc" env:"MOSTA_NET_JSONRPC_ENABLED" default:"true" negatable:"" help:"Serve JSON-RPC."`
 	Arrow   bool `name:"arrow" env:"MOSTA_NET_ARROW_ENABLED" default:"true" negatable:"" help:"Serve Apache Arrow over HTTP."`
+
+	MCP               bool          `name:"mcp" env:"MOSTA_NET_MCP_ENABLED" default:"true" negatable:"" help:"Serve the Model Context Protocol."`
+	MCPMode           string        `name:"mcp-mode" env:"MOSTA_NET_MCP_MODE" enum:"compact,entity" default:"compact" help:"MCP tools: compact (about a dozen, which take the entity) or entity (Octonet's fifteen for each entity)."`
+	MCPPublicKey      string        `name:"mcp-public-key" env:"OCTOMESH_MCP_PUBLIC_KEY" secret:"" help:"API key that counts for MCP callers who send no credential at all; none unless set."`
+	MCPSessionTimeout time.Duration `name:"mcp-session-timeout" env:"OCTOMESH_MCP_SESSION_TIMEOUT" default:"1h" help:"How long an MCP session may be without a request."`
+	MCPHosts          []string      `name:"mcp-host" env:"OCTOMESH_MCP_HOSTS" sep:"," help:"Host names under which a proxy on this machine forwards to /mcp."`
 }
 
 // DefaultConfig is what a start without settings has.
@@ -32,6 +39,7 @@ func DefaultConfig() Config {
 		Host: "0.0.0.0", Port: 4488, KeyInURL: string(door.KeyInLive),
 		RequestTimeout: 10 * time.Second, DrainTimeout: 10 * time.Second, REST: true, WS: true, SSE: true,
 		GraphQL: true, JSONRPC: true, Arrow: true,
+		MCP: true, MCPMode: mcp.ModeCompact, MCPSessionTimeout: time.Hour,
 	}
 }
 

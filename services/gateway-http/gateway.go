@@ -41,6 +41,8 @@ type Service struct {
 	admin  *admin.Admin
 	hub    *live.Hub
 	server *httpserver.Server
+	// closers end what protocols keep between requests.
+	closers []func()
 
 	client     *bus.Client
 	identities identities
@@ -104,6 +106,9 @@ func (s *Service) Run(ctx context.Context) error {
 	defer cancel()
 	if err := s.server.Shutdown(drain); err != nil {
 		s.log.Warn("requests were cut off at shutdown", telemetry.KeyError, err.Error())
+	}
+	for _, end := range s.closers {
+		end()
 	}
 	return <-served
 }

@@ -5,6 +5,7 @@ import (
 	"github.com/octomesh/octomesh/services/gateway-http/graphql"
 	"github.com/octomesh/octomesh/services/gateway-http/httpserver"
 	"github.com/octomesh/octomesh/services/gateway-http/jsonrpc"
+	"github.com/octomesh/octomesh/services/gateway-http/mcp"
 	"github.com/octomesh/octomesh/services/gateway-http/rest"
 	"github.com/octomesh/octomesh/services/gateway-http/sse"
 	"github.com/octomesh/octomesh/services/gateway-http/ws"
@@ -26,6 +27,14 @@ var transports = []transport{
 		r.Mount(m)
 	}},
 	{graphql.Transport, func(c *Config) bool { return c.GraphQL }, func(s *Service, m *httpserver.Mux) { graphql.New(s.door).Mount(m) }},
+	{mcp.Transport, func(c *Config) bool { return c.MCP }, func(s *Service, m *httpserver.Mux) {
+		t := mcp.New(s.door, s.hub, mcp.Options{
+			PerEntity: s.cfg.MCPMode == mcp.ModeEntity, PublicKey: s.cfg.MCPPublicKey, Hosts: s.cfg.MCPHosts,
+			SessionTimeout: s.cfg.MCPSessionTimeout, CallTimeout: s.cfg.RequestTimeout,
+		})
+		s.closers = append(s.closers, t.Close)
+		t.Mount(m)
+	}},
 	{ws.Transport, func(c *Config) bool { return c.WS }, func(s *Service, m *httpserver.Mux) { ws.New(s.door, s.hub).Mount(m) }},
 	{sse.Transport, func(c *Config) bool { return c.SSE }, func(s *Service, m *httpserver.Mux) { sse.New(s.door, s.hub).Mount(m) }},
 	{jsonrpc.Transport, func(c *Config) bool { return c.JSONRPC }, func(s *Service, m *httpserver.Mux) { jsonrpc.New(s.door).Mount(m) }},

@@ -73,10 +73,15 @@ func (a *Artefacts) Of(kind string, p *Project, v View, write func() []byte) (bo
 			a.made = map[artefact]made{}
 		}
 		m.body = write()
-		m.tag = `"` + strconv.FormatUint(maphash.Bytes(seed, m.body), 36) + `"`
+		m.tag = Tag(m.body)
 		a.made[k] = m
 	}
 	return m.body, m.tag
+}
+
+// Tag is an ETag for a description that is not kept.
+func Tag(body []byte) string {
+	return `"` + strconv.FormatUint(maphash.Bytes(seed, body), 36) + `"`
 }
 
 // Describe replies with a description, or that the reader has it already. It

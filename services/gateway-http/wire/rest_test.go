@@ -31,12 +31,18 @@ import (
 // that the suite names.
 func house(t *testing.T, transport string, behind mesh.Caller) *scripted.House {
 	t.Helper()
-	h := scripted.New(t, httpserver.Options{RequestTimeout: 10 * time.Second}, func(h *scripted.House, m *httpserver.Mux) {
+	return houseOf(t, transport, behind, func(h *scripted.House, m *httpserver.Mux) {
 		rest.New(h.Door).Mount(m)
 		ws.New(h.Door, h.Hub).Mount(m)
 		sse.New(h.Door, h.Hub).Mount(m)
 		jsonrpc.New(h.Door).Mount(m)
 	})
+}
+
+// houseOf is house with what mount mounts.
+func houseOf(t *testing.T, transport string, behind mesh.Caller, mount func(*scripted.House, *httpserver.Mux)) *scripted.House {
+	t.Helper()
+	h := scripted.New(t, httpserver.Options{RequestTimeout: 10 * time.Second}, mount)
 	value := `{"id":"id-shop-2","slug":"shop-2","version":"v1","dialect":"sqlite","schemas":` + scripted.Schemas + `}`
 	if err := h.Door.Projects.Apply("shop-2", []byte(value), false); err != nil {
 		t.Fatal(err)
@@ -59,6 +65,15 @@ type record struct {
 func (r *record) add(s string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.b.WriteString(s)
+}
+
+// rename shows what differs from run to run by a name.
+func (r *record) rename(old, name string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := strings.ReplaceAll(r.b.String(), old, name)
+	r.b.Reset()
 	r.b.WriteString(s)
 }
 

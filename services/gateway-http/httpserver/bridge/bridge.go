@@ -32,6 +32,9 @@ type Call struct {
 	// Fail replies with an error where the handler did not: too late, or the
 	// server is stopping. The default is x.Fail.
 	Fail func(error)
+	// Edit, unless it is nil, changes a reply that is no stream before it goes
+	// out; it may change the header.
+	Edit func(status int, h http.Header, body []byte) []byte
 
 	x      *httpserver.Exchange
 	cancel context.CancelFunc
@@ -104,6 +107,9 @@ func (c *Call) Serve(h http.Handler, ended func()) {
 	}
 	if w.panicked != nil {
 		panic(w.panicked)
+	}
+	if c.Edit != nil {
+		w.body = c.Edit(w.status, w.sent, w.body)
 	}
 	w.copyHeader(c.x)
 	c.x.Ctx.SetStatusCode(w.status)

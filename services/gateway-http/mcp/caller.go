@@ -1,0 +1,127 @@
+package mcp
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+
+	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"github.com/octomesh/octomesh/pkg/access"
+	"github.com/octomesh/octomesh/pkg/fault"
+	"github.com/octomesh/octomesh/pkg/mesh"
+	"github.com/octomesh/octomesh/services/gateway-http/door"
+	"github.com/octomesh/octomesh/services/gateway-http/httpserver"
+)
+
+// caller is who sent an HTTP request, and what goes into the headers of the
+// calls that come of it. It outlives the exchange and shares nothing with it.
+type caller struct {
+	principal   *mesh.Principal
+	credential  access.Credential
+	header      mesh.Header // without a catalog version
+	named       string      // the project that the request names; "" = none
+	minPosition string
+	server      *sdk.Server // for a request that opens a session, or has none
+}
+
+type callerKey struct{}
+
+const callerExtra = "caller"
+
+func callerFrom(ctx context.Context) *caller {
+	c, _ := ctx.Value(callerKey{}).(*caller)
+	return c
+}
+
+// callerOf is the caller of a message that the SDK hands on: of that very
+// message, not of the session.
+func callerOf(extra *sdk.RequestExtra) *caller {
+	if extra == nil || extra.TokenInfo == nil {
+		return nil
+	}
+	c, _ := extra.TokenInfo.Extra[callerExtra].(*caller)
+	return c
+}
+
+// binding is what all requests of a session have in common.
+func (c *caller) binding() string { return c.principal.ID + "\x00" + c.named }
+
+// identify tells who calls. Errors: those of the door; UNAUTHORIZED for nobody,
+// UNKNOWN_PROJECT, FORBIDDEN for whom there is nothing to see.
+func (t *MCP) identify(x *httpserver.Exchange) (*caller, error) {
+	c := &caller{}
+	var err error
+	if c.named, err = x.NamedProject(); err != nil {
+		return nil, err
+	}
+	c.named = strings.Clone(c.named)
+	x.LogProject = c.named
+	var token string
+	if t.o.PublicKey != "" && door.Anonymous(x) {
+		c.credential = access.Credential{Key: t.o.PublicKey, RemoteAddr: x.Ctx.RemoteIP().String()}
+		c.principal, token, err = t.door.IdentifyAs(x, c.credential)
+	} else {
+		c.principal, token, c.credential, err = t.door.Identify(x, false)
+	}
+	if err != nil {
+		return nil, err
+	}
+	slug := c.named
+	if slug == "" {
+		slug = door.DefaultProject
+	}
+	p, err := t.door.Projects.Find(slug)
+	if c.named == "" && c.principal != nil && len(t.eligible(c)) > 0 {
+		err = nil
+	} else if err == nil && !door.ViewOf(c.principal, p, Transport).Any() {
+		err = access.Check(c.principal, access.Ask{ProjectID: p.ID, Project: p.Slug, Class: mesh.Read, Transport: Transport})
+	}
+	if err != nil {
+		return nil, err
+	}
+	if c.principal == nil { // Check refuses nobody, by its own rule
+		return nil, fault.New(fault.Unauthorized, "send an API key in X-API-Key or as a bearer token")
+	}
+	h, err := door.HeaderFor(x, "", token)
+	if err != nil {
+		return nil, err
+	}
+	h.TraceParent, h.IdempotencyKey = strings.Clone(h.TraceParent), strings.Clone(h.IdempotencyKey)
+	c.header = h
+	if at := x.Header("Octo-Min-Position"); at != "" {
+		if _, err := mesh.ParsePosition(at); err != nil {
+			return nil, err
+		}
+		c.minPosition = strings.Clone(at)
+	}
+	return c, nil
+}
+
+// knownHost tells requests that a page of somebody else's makes a browser send
+// to this machine by a name that it has turned to it (DNS rebinding). They
+// arrive on the loopback address under a foreign name.
+func (t *MCP) knownHost(x *httpserver.Exchange) bool {
+	if !loopback(x.Ctx.LocalAddr().String()) {
+		return true
+	}
+	host := string(x.Ctx.Host())
+	return loopback(host) || slices.ContainsFunc(t.o.Hosts, func(h string) bool {
+		name, _, err := net.SplitHostPort(host)
+		return strings.EqualFold(h, host) || err == nil && strings.EqualFold(h, name)
+	})
+}
+
+func loopback(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		host = strings.Trim(addr, "[]")
+	}
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.Unmap().IsLoopback()
+}
