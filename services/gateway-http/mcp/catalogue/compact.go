@@ -106,9 +106,12 @@ var compact = []Tool{
 		Name: "modify", Title: "Change a list or a number in place", Class: mesh.Write, Destructive: true,
 		About: "Adds a value to a list field or a many-to-many relation, removes it, or adds to a number, without a race with others.",
 		Args: []Arg{
-			idArg, {Name: "action", kind: text, required: true, choices: []string{"addToSet", "pull", "increment"}, about: "addToSet and pull take value, increment takes amount."},
-			{Name: "field", kind: text, required: true, about: "The field."}, {Name: "value", kind: anything, about: "What to add or remove."},
-			{Name: "amount", kind: number, about: "What to add to the number."}, versionArg, relationsArg,
+			idArg,
+			{Name: "action", kind: text, required: true, choices: []string{"addToSet", "pull", "increment"}, about: "addToSet and pull take value, increment takes amount."},
+			{Name: "field", kind: text, required: true, about: "The field."},
+			{Name: "value", kind: anything, about: "What to add or remove."},
+			{Name: "amount", kind: number, about: "What to add to the number."},
+			versionArg, relationsArg,
 		},
 	},
 	{
