@@ -216,7 +216,7 @@ func (c *compiler) level(o *sdl.Object, list []*merged, deep int) *Level {
 	for _, m := range o.Entity.Members {
 		if used[m.Name] {
 			at[m.Name] = len(l.Keys)
-			l.Keys = append(l.Keys, m.Name)
+			l.Keys, l.Heads = append(l.Keys, m.Name), append(l.Heads, `"`+m.Name+`":`)
 		}
 	}
 	for i := range l.Nodes {

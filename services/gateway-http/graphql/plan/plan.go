@@ -80,8 +80,10 @@ type Part struct {
 // Level is a selection on records of one entity.
 type Level struct {
 	Object *sdl.Object
-	// Keys are the members that are read off a record, in record order.
+	// Keys are the members that are read off a record, in record order; Heads
+	// are the same with quotes and colon.
 	Keys  []string
+	Heads []string
 	Nodes []Node
 	// Conditional tells that some Node has a Cond, Joins that some node at any
 	// depth is Joined.

@@ -81,7 +81,7 @@ func merge(a, b *Level) *Level {
 	if a == nil {
 		return b
 	}
-	joint := &Level{Object: a.Object, Conditional: true}
+	joint := &Level{Object: a.Object, Conditional: true, Joins: a.Joins || b.Joins}
 	for _, m := range a.Object.Entity.Members {
 		for _, l := range []*Level{a, b} {
 			for _, k := range l.Keys {

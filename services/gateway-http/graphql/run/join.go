@@ -127,7 +127,7 @@ func (g *gatherer) read(n *plan.Node, j *join, q plan.Batch, owners map[string][
 		if err != nil {
 			return err
 		}
-		_, data, meta, err := g.call(n.Relation.Target.Name, "findAll", args, "")
+		_, data, meta, err := g.call(n.Relation.Target.Name, "findAll", args, "", false)
 		if err != nil {
 			return err
 		}
@@ -170,7 +170,7 @@ func (j *join) enough(ids []string, owners map[string][]string) bool {
 // linked reads a many-to-many relation: which records the parents are linked
 // with, and, where arguments narrow or order them, those records by themselves.
 func (g *gatherer) linked(n *plan.Node, j *join, ids []string) error {
-	_, data, _, err := g.call(n.Relation.Owner.Name, "findAll", n.Links(nil, g.Vars, plan.Batch{IDs: ids, MinPosition: g.min}), "")
+	_, data, _, err := g.call(n.Relation.Owner.Name, "findAll", n.Links(nil, g.Vars, plan.Batch{IDs: ids, MinPosition: g.min}), "", true)
 	if err != nil {
 		return err
 	}
@@ -225,7 +225,8 @@ func (s *state) joined(n *plan.Node, v []byte) bool {
 			s.dst = append(s.dst, "null"...)
 			return true
 		}
-		return s.record(n.Level, list[0])
+		_, ok := s.record(n.Level, list[0], 0)
+		return ok
 	}
 	list = list[min(j.skip, len(list)):]
 	if j.limit >= 0 {
@@ -238,7 +239,7 @@ func (s *state) joined(n *plan.Node, v []byte) bool {
 			s.dst = append(s.dst, ',')
 		}
 		s.path = append(s.path[:depth], step{index: i})
-		if !s.record(n.Level, row) {
+		if _, ok := s.record(n.Level, row, 0); !ok {
 			s.path = s.path[:depth]
 			return false
 		}
@@ -303,7 +304,11 @@ func (s *state) refs(r *plan.Root, f *fetched) bool {
 		s.path = append(s.path[:1], step{index: i})
 		at := len(s.dst)
 		row := f.refs[name.Raw][id.Raw]
-		if row == nil || !s.record(r.Levels[name.Raw], row) {
+		ok := row != nil
+		if ok {
+			_, ok = s.record(r.Levels[name.Raw], row, 0)
+		}
+		if !ok {
 			s.dst = append(s.dst[:at], "null"...)
 		}
 	}

@@ -61,7 +61,7 @@ type state struct {
 	errs  []byte
 	told  int
 	out   Result
-	room  [][]byte // of members
+	room  []span // of members
 	joins map[*plan.Node]*join
 }
 
@@ -102,7 +102,6 @@ func (s *state) result() Result {
 
 func (s *state) release() {
 	*s = state{path: s.path[:0], errs: s.errs[:0], room: s.room[:0]}
-	clear(s.room[:cap(s.room)])
 	states.Put(s)
 }
 
@@ -231,8 +230,8 @@ func (s *state) fetch(r *plan.Root, key string) (f fetched) {
 	if s.MinPosition != "" && !write && r.Means.Entity != nil {
 		args = appendMember(args, "minPosition", s.MinPosition)
 	}
-	f.reply, f.data, f.meta, f.err = s.call(r.Means.Target(), r.Means.Op, append(args, '}'), key)
-	if f.err != nil || r.Level == nil {
+	f.reply, f.data, f.meta, f.err = s.call(r.Means.Target(), r.Means.Op, append(args, '}'), key, r.Means.Shape == sdl.Records || r.Means.Shape == sdl.Record)
+	if f.err != nil || r.Level == nil || !r.Level.Joins {
 		return f
 	}
 	min := s.MinPosition
@@ -262,8 +261,13 @@ func appendMember(args []byte, name, value string) []byte {
 	return schema.AppendString(args, value)
 }
 
-// call asks the mesh and takes the reply apart.
-func (s *state) call(entity, op string, args []byte, key string) (reply *mesh.Reply, data, meta []byte, err error) {
+// dataStart is how a worker begins the body of a success.
+var dataStart = []byte(`{"status":"ok","data":`)
+
+// call asks the mesh and takes the reply apart. Where metadata is of no concern
+// data may be open: it then goes on behind its value, which saves looking for
+// its end.
+func (s *state) call(entity, op string, args []byte, key string, open bool) (reply *mesh.Reply, data, meta []byte, err error) {
 	r := mesh.Request{Project: s.Project, Entity: entity, Op: op, Args: args, Header: s.Header}
 	r.IdempotencyKey = key
 	if reply, err = s.Caller.Call(s.ctx, &r); err != nil {
@@ -274,6 +278,9 @@ func (s *state) call(entity, op string, args []byte, key string) (reply *mesh.Re
 		if body, err = whole(s.ctx, reply); err != nil {
 			return nil, nil, nil, err
 		}
+	}
+	if rest, ok := bytes.CutPrefix(body, dataStart); ok && open {
+		return reply, rest, nil, nil
 	}
 	var room [2][]byte
 	if !members(body, bodyKeys, room[:]) {

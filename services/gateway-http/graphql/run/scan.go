@@ -15,6 +15,11 @@ func space(b []byte, i int) int {
 
 // text returns the place behind the string that begins at i, -1 if it has no end.
 func text(b []byte, i int) int {
+	for j := i + 1; j < len(b) && j < i+12; j++ { // most are short
+		if b[j] == '"' && b[j-1] != '\\' {
+			return j + 1
+		}
+	}
 	for j := i + 1; ; {
 		n := bytes.IndexByte(b[min(j, len(b)):], '"')
 		if n < 0 {
@@ -70,50 +75,81 @@ func value(b []byte, i int) int {
 }
 
 // members reads the members of an object that keys name into out, which has as
-// many places; what is absent is nil. Keys in the order of the object are found
-// at once. Their names must need no escape.
+// many places; what is absent is nil. Their names must need no escape.
 func members(b []byte, keys []string, out [][]byte) bool {
+	var few [4]span
+	spans := few[:]
+	if len(keys) > len(few) {
+		spans = make([]span, len(keys))
+	}
+	spans = spans[:len(keys)]
+	ok := scan(b, 0, keys, nil, spans) >= 0
+	for i, s := range spans {
+		out[i] = s.of(b)
+	}
+	return ok
+}
+
+// span is where a value lies; the zero span is none. It spares the collector
+// what a slice for each value of each record would cost.
+type span struct{ from, to int }
+
+func (s span) of(b []byte) []byte {
+	if s.to == 0 {
+		return nil
+	}
+	return b[s.from:s.to]
+}
+
+// scan is members for the object that begins at i, and returns the place behind
+// it, -1 if it is none. heads, if not nil, are the keys with quotes and colon:
+// keys in the order of the object are then found by one comparison.
+func scan(b []byte, i int, keys, heads []string, out []span) int {
 	clear(out)
-	i := space(b, 0)
+	i = space(b, i)
 	if i >= len(b) || b[i] != '{' {
-		return false
+		return -1
 	}
 	if i = space(b, i+1); i < len(b) && b[i] == '}' {
-		return true
+		return i + 1
 	}
 	for next := 0; i < len(b) && b[i] == '"'; {
-		end := text(b, i)
-		if end < 0 {
-			return false
-		}
-		name := b[i+1 : end-1]
-		if i = space(b, end); i >= len(b) || b[i] != ':' {
-			return false
-		}
-		i = space(b, i+1)
-		if end = value(b, i); end < 0 {
-			return false
-		}
-		if next < len(keys) && string(name) == keys[next] {
-			out[next] = b[i:end]
+		var end int
+		if next < len(heads) && len(b)-i > len(heads[next]) && string(b[i:i+len(heads[next])]) == heads[next] {
+			i += len(heads[next])
+			if end = value(b, i); end < 0 {
+				return -1
+			}
+			out[next] = span{i, end}
 			next++
 		} else {
+			if end = text(b, i); end < 0 {
+				return -1
+			}
+			name := b[i+1 : end-1]
+			if i = space(b, end); i >= len(b) || b[i] != ':' {
+				return -1
+			}
+			i = space(b, i+1)
+			if end = value(b, i); end < 0 {
+				return -1
+			}
 			for k, key := range keys {
 				if string(name) == key {
-					out[k], next = b[i:end], k+1
+					out[k], next = span{i, end}, k+1
 					break
 				}
 			}
 		}
 		if i = space(b, end); i < len(b) && b[i] == '}' {
-			return true
+			return i + 1
 		}
 		if i >= len(b) || b[i] != ',' {
-			return false
+			return -1
 		}
 		i = space(b, i+1)
 	}
-	return false
+	return -1
 }
 
 func isNull(b []byte) bool { return len(b) == 0 || b[0] == 'n' }

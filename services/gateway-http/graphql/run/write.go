@@ -5,7 +5,6 @@ import (
 
 	"github.com/octomesh/octomesh/pkg/fault"
 	"github.com/octomesh/octomesh/pkg/schema"
-	"github.com/octomesh/octomesh/pkg/strictjson"
 	"github.com/octomesh/octomesh/services/gateway-http/graphql/plan"
 	"github.com/octomesh/octomesh/services/gateway-http/graphql/sdl"
 )
@@ -39,7 +38,8 @@ func (s *state) root(r *plan.Root, f *fetched) bool {
 			s.dst = append(s.dst, "null"...)
 			return true
 		}
-		return s.record(r.Level, f.data)
+		_, ok := s.record(r.Level, f.data, 0)
+		return ok
 	case sdl.Page:
 		return s.page(r.Page, f, r.Pos)
 	case sdl.SDL:
@@ -68,42 +68,64 @@ var (
 	metaKeys = []string{"next", "total"}
 )
 
-// list writes records, each of which must be there.
+// list writes records, each of which must be there. data may go on behind it.
 func (s *state) list(l *plan.Level, data []byte, at plan.Pos) bool {
-	s.dst = append(s.dst, '[')
-	i, ok := 0, true
-	depth := len(s.path)
-	whole := strictjson.Elements(data, func(item []byte) bool {
-		if i > 0 {
-			s.dst = append(s.dst, ',')
-		}
-		s.path = append(s.path[:depth], step{index: i})
-		i++
-		ok = s.record(l, item)
-		return ok
-	})
-	s.path = s.path[:depth]
-	if !whole {
+	i := space(data, 0)
+	if i >= len(data) || data[i] != '[' {
 		s.fail(errBroken, at)
 		return false
 	}
+	s.dst = append(s.dst, '[')
+	if i = space(data, i+1); i < len(data) && data[i] == ']' {
+		s.dst = append(s.dst, ']')
+		return true
+	}
+	depth := len(s.path)
+	for n := 0; ; n++ {
+		s.path = append(s.path[:depth], step{index: n})
+		end, ok := s.record(l, data, i)
+		if !ok {
+			s.path = s.path[:depth]
+			return false
+		}
+		i = space(data, end)
+		if i < len(data) && data[i] == ']' {
+			break
+		}
+		if i >= len(data) || data[i] != ',' {
+			s.fail(errBroken, at)
+			s.path = s.path[:depth]
+			return false
+		}
+		s.dst = append(s.dst, ',')
+		i = space(data, i+1)
+	}
+	s.path = s.path[:depth]
 	s.dst = append(s.dst, ']')
-	return ok
+	return true
 }
 
-// record writes one record; false when null reaches it from below.
-func (s *state) record(l *plan.Level, raw []byte) bool {
+// record writes the record that begins at i and returns the place behind it;
+// false when null reaches it from below.
+func (s *state) record(l *plan.Level, raw []byte, i int) (int, bool) {
 	base := len(s.room)
 	need := base + len(l.Keys)
 	for cap(s.room) < need {
-		s.room = append(s.room[:cap(s.room)], nil)
+		s.room = append(s.room[:cap(s.room)], span{})
 	}
 	s.room = s.room[:need]
-	defer func() { s.room = s.room[:base] }()
-	if !members(raw, l.Keys, s.room[base:need]) {
+	end := scan(raw, i, l.Keys, l.Heads, s.room[base:need])
+	ok := end >= 0
+	if !ok {
 		s.fail(errBroken, plan.Pos{})
-		return false
 	}
+	ok = ok && s.nodes(l, base, raw)
+	s.room = s.room[:base]
+	return end, ok
+}
+
+// nodes writes the fields of a record whose members are in the room at base.
+func (s *state) nodes(l *plan.Level, base int, raw []byte) bool {
 	s.dst = append(s.dst, '{')
 	first := true
 	for i := range l.Nodes {
@@ -121,12 +143,12 @@ func (s *state) record(l *plan.Level, raw []byte) bool {
 			continue
 		}
 		// Deeper records may have moved the room.
-		v := s.room[base+n.Slot]
+		v := s.room[base+n.Slot].of(raw)
 		if n.Kind == plan.Leaf && !isNull(v) {
 			s.dst = append(s.dst, v...)
 			continue
 		}
-		if !s.node(n, v, raw) {
+		if !s.node(n, v) {
 			return false
 		}
 	}
@@ -135,7 +157,7 @@ func (s *state) record(l *plan.Level, raw []byte) bool {
 }
 
 // node writes a value that is more than a member as it is.
-func (s *state) node(n *plan.Node, v, raw []byte) bool {
+func (s *state) node(n *plan.Node, v []byte) bool {
 	at := len(s.dst)
 	s.path = append(s.path, step{name: n.Alias})
 	ok := true
@@ -148,7 +170,7 @@ func (s *state) node(n *plan.Node, v, raw []byte) bool {
 		s.dst = append(s.dst, "null"...)
 	case plan.One:
 		if len(v) > 0 && v[0] == '{' {
-			ok = s.record(n.Level, v)
+			_, ok = s.record(n.Level, v, 0)
 			break
 		}
 		s.dst = append(s.dst, "null"...)
