@@ -269,10 +269,10 @@ func (c *Client) attempt(ctx context.Context, x *exchange, p *pending, deadline 
 		return nil, false, fault.New(fault.InvalidRequest, "request id, trace context, idempotency key and token are together longer than %d bytes", MaxHeader)
 	}
 	p.header[0] = string(p.buf)
-	id, reply := l.register(p)
-	p.msg.Subject, p.msg.Reply, p.msg.Data = x.subject, reply, x.data
+	t := l.register(p)
+	p.msg.Subject, p.msg.Reply, p.msg.Data = x.subject, t.subject, x.data
 	if err := l.nc.PublishMsg(&p.msg); err != nil {
-		l.forget(id, p)
+		l.forget(t.id, p)
 		return nil, false, unsent(err)
 	}
 	for {
@@ -281,10 +281,10 @@ func (c *Client) attempt(ctx context.Context, x *exchange, p *pending, deadline 
 		select {
 		case m = <-p.ch:
 		case <-ctx.Done():
-			l.forget(id, p)
+			l.forget(t.id, p)
 			return nil, false, late(ctx.Err(), x.again)
 		case <-p.timer.C:
-			l.forget(id, p)
+			l.forget(t.id, p)
 			if time.Until(deadline) <= 0 {
 				return nil, false, late(context.DeadlineExceeded, x.again)
 			}
@@ -295,32 +295,32 @@ func (c *Client) attempt(ctx context.Context, x *exchange, p *pending, deadline 
 			continue
 		case m == credit.Lost:
 			if l.nc.IsClosed() {
-				l.forget(id, p)
+				l.forget(t.id, p)
 				return nil, false, errClosed
 			}
 			if !x.again {
 				continue // the reply may still come
 			}
-			l.forget(id, p)
+			l.forget(t.id, p)
 			return nil, false, errLost
 		case part == credit.Start:
 			r, err := parseReply(m)
 			if err != nil {
-				l.forget(id, p)
+				l.forget(t.id, p)
 				return nil, false, err
 			}
 			p.timer.Stop()
 			r.Body = nil
 			r.Chunks = credit.NewReceiver(m, credit.Source{
 				Conn: l.nc, Messages: p.ch, Broken: &p.broken,
-				Release: func() { l.release(id) }, Idle: c.o.Idle,
+				Release: func() { l.release(t.id) }, Idle: c.o.Idle,
 			})
 			return r, true, nil
 		case credit.NoResponders(m):
-			l.forget(id, p)
+			l.forget(t.id, p)
 			return nil, false, errNobody
 		}
-		l.release(id)
+		l.answered(t)
 		r, err := parseReply(m)
 		if err != nil {
 			p.drain()

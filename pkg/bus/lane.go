@@ -15,7 +15,10 @@ import (
 
 // lane is one connection with one wildcard inbox: whatever is answered to its
 // calls arrives in one subscription and finds its caller by the last token of
-// the subject. A token is used once, so a late reply finds nobody.
+// the subject. A token is used again once its call has been answered for good;
+// that of a call which was given up never is, so a late reply finds nobody. To
+// the server each new subject is a search among subscriptions and permissions,
+// which it remembers for those that come again.
 type lane struct {
 	nc     *nats.Conn
 	prefix string // of the inbox, with the final dot
@@ -28,10 +31,21 @@ type lane struct {
 }
 
 type shard struct {
-	mu sync.Mutex
-	m  map[uint64]*pending
-	_  [48]byte // one shard a cache line
+	mu   sync.Mutex
+	m    map[uint64]*pending
+	free []token
+	_    [24]byte // one shard a cache line
 }
+
+// token is what a call is answered under.
+type token struct {
+	id      uint64
+	subject string
+}
+
+// maxFree is how many tokens of a shard wait for another call: together as many
+// as the server remembers.
+const maxFree = 64
 
 // pending is a call that waits.
 type pending struct {
@@ -84,15 +98,33 @@ func openLane(d Dialer, purpose string) (*lane, error) {
 
 func (l *lane) shard(id uint64) *shard { return &l.shards[id%uint64(len(l.shards))] }
 
-// register gives p a token and returns it with the reply subject.
-func (l *lane) register(p *pending) (uint64, string) {
+// register gives p a token.
+func (l *lane) register(p *pending) token {
 	id := l.next.Add(1)
 	s := l.shard(id)
 	s.mu.Lock()
-	s.m[id] = p
+	defer s.mu.Unlock()
+	var t token
+	if n := len(s.free) - 1; n >= 0 {
+		t = s.free[n]
+		s.free = s.free[:n]
+	} else {
+		var b [80]byte
+		t = token{id, string(strconv.AppendUint(append(b[:0], l.prefix...), id, 36))}
+	}
+	s.m[t.id] = p
+	return t
+}
+
+// answered gives back the token of a call whose last message has come.
+func (l *lane) answered(t token) {
+	s := l.shard(t.id)
+	s.mu.Lock()
+	delete(s.m, t.id)
+	if len(s.free) < maxFree {
+		s.free = append(s.free, t)
+	}
 	s.mu.Unlock()
-	var b [80]byte
-	return id, string(strconv.AppendUint(append(b[:0], l.prefix...), id, 36))
 }
 
 // release forgets the token; afterwards nothing more is put into p.ch.
