@@ -189,7 +189,7 @@ func TestNobodyServes(t *testing.T) {
 	t.Parallel()
 	s := mustStart(t, embedded.Options{Port: embedded.NoListen})
 	c := mustClient(t, s.Dialer(bus.RoleGateway), bus.ClientOptions{})
-	if _, err := c.Call(within(t, 60*time.Millisecond), call("default", "User", "create", "{}")); fault.CodeOf(err) != fault.NoHandler {
+	if _, err := c.Call(within(t, 500*time.Millisecond), call("default", "User", "create", "{}")); fault.CodeOf(err) != fault.NoHandler {
 		t.Errorf("got %v", err)
 	}
 	// A worker that comes within the deadline gets the call.

@@ -78,7 +78,7 @@ func TestControl(t *testing.T) {
 		t.Error(err)
 	}
 	wait(t, stopped, "the stop")
-	if _, err := c.Control(within(t, 50*time.Millisecond), "admin.keys.list", nil, mesh.Header{}); fault.CodeOf(err) != fault.NoHandler {
+	if _, err := c.Control(within(t, 500*time.Millisecond), "admin.keys.list", nil, mesh.Header{}); fault.CodeOf(err) != fault.NoHandler {
 		t.Errorf("after the stop: got %v", err)
 	}
 }
