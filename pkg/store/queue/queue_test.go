@@ -16,7 +16,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-var mine = errors.New("the unit's own")
+var errMine = errors.New("the unit's own")
 
 func unit(err error) driver.Unit { return driver.Unit{Run: func(driver.Tx) error { return err }} }
 
@@ -40,7 +40,7 @@ func held(t *testing.T, most int) (q *queue.Queue, sizes *[]int, release func())
 	}, nil)
 	var first sync.WaitGroup
 	first.Go(func() {
-		if err := q.Write(context.Background(), unit(mine)); !errors.Is(err, mine) {
+		if err := q.Write(context.Background(), unit(errMine)); !errors.Is(err, errMine) {
 			t.Errorf("the first unit: %v", err)
 		}
 	})
