@@ -2,6 +2,7 @@ package columnar
 
 import (
 	"encoding/binary"
+	"math/bits"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -90,6 +91,39 @@ func (c *column) close() {
 	case c.kind != truths && c.fixed() == 0:
 		c.offsets = binary.LittleEndian.AppendUint32(c.offsets, uint32(len(c.data)))
 	}
+}
+
+// cut takes all but the first n values back; lists have no lists in them.
+func (c *column) cut(n int) {
+	c.n = n
+	switch size := c.fixed(); {
+	case c.kind == truths:
+		c.data = cutBits(c.data, n)
+	case size > 0:
+		c.data = c.data[:n*size]
+	default:
+		c.offsets = c.offsets[:4*(n+1)]
+		c.data = c.data[:binary.LittleEndian.Uint32(c.offsets[4*n:])]
+	}
+	if c.nulls == 0 {
+		return
+	}
+	c.valid = cutBits(c.valid, n)
+	c.nulls = n
+	for _, b := range c.valid {
+		c.nulls -= bits.OnesCount8(b)
+	}
+	if c.nulls == 0 {
+		c.valid = c.valid[:0]
+	}
+}
+
+func cutBits(b []byte, n int) []byte {
+	b = b[:(n+7)/8]
+	if n&7 != 0 {
+		b[n>>3] &= 1<<(n&7) - 1
+	}
+	return b
 }
 
 func (c *column) word(v uint64) {

@@ -11,6 +11,7 @@ import (
 	"github.com/valyala/fastjson"
 
 	"github.com/octomesh/octomesh/pkg/fault"
+	"github.com/octomesh/octomesh/pkg/schema"
 )
 
 // DefaultRows and batchText bound a batch, whichever is reached first: records,
@@ -26,7 +27,8 @@ type Reader struct {
 	shape   *Shape
 	maxRows int
 	columns []*column
-	settled bool // by the first record
+	keys    [][]byte // what stands before each column's value in a record
+	settled bool     // by the first record
 	parser  fastjson.Parser
 	visit   func(key []byte, v *fastjson.Value)
 	rows    int
@@ -50,9 +52,13 @@ func NewReader(lines Lines, s *Shape, rows int) *Reader {
 
 func (r *Reader) take(s *Shape) {
 	r.shape = s
-	r.columns = make([]*column, len(s.fields))
+	r.columns, r.keys = make([]*column, len(s.fields)), make([][]byte, len(s.fields))
 	for i := range s.fields {
 		r.columns[i] = newColumn(&s.fields[i])
+		r.keys[i] = append(schema.AppendString([]byte{','}, s.fields[i].name), ':')
+		if i == 0 {
+			r.keys[0][0] = '{'
+		}
 	}
 }
 
@@ -87,6 +93,23 @@ func (r *Reader) add(line []byte) error {
 	if !utf8.Valid(line) {
 		return fault.New(fault.Internal, "a record is no UTF-8")
 	}
+	if !r.settled || !r.quick(line) {
+		if err := r.parse(line); err != nil {
+			return err
+		}
+	}
+	r.rows++
+	r.text += len(line)
+	for _, c := range r.columns {
+		if c.n < r.rows {
+			c.null()
+		}
+	}
+	return nil
+}
+
+// parse reads a record in any form.
+func (r *Reader) parse(line []byte) error {
 	v, err := r.parser.ParseBytes(line)
 	if err != nil {
 		return fault.Wrap(err, fault.Internal, "a record is no JSON")
@@ -103,17 +126,7 @@ func (r *Reader) add(line []byte) error {
 	}
 	r.next, r.err = 0, nil
 	o.Visit(r.visit)
-	if r.err != nil {
-		return r.err
-	}
-	r.rows++
-	r.text += len(line)
-	for _, c := range r.columns {
-		if c.n < r.rows {
-			c.null()
-		}
-	}
-	return nil
+	return r.err
 }
 
 // member takes a member of a record. One that has no column is passed over: the

@@ -45,7 +45,10 @@ func (c *column) add(v *fastjson.Value) error {
 	case floats, integers:
 		return c.number(v)
 	case decimals:
-		return c.decimal(v)
+		if v.Type() != fastjson.TypeNumber {
+			return c.wrong(v.Type().String())
+		}
+		return c.decimal(string(v.MarshalTo(nil)))
 	case truths:
 		if t := v.Type(); t != fastjson.TypeTrue && t != fastjson.TypeFalse {
 			return c.wrong(t.String())
@@ -155,11 +158,8 @@ func small(s string) (n int64, ok bool) {
 	return -n, n != 0
 }
 
-func (c *column) decimal(v *fastjson.Value) error {
-	if v.Type() != fastjson.TypeNumber {
-		return c.wrong(v.Type().String())
-	}
-	text, ok := schema.CanonicalDecimal(string(v.MarshalTo(nil)))
+func (c *column) decimal(s string) error {
+	text, ok := schema.CanonicalDecimal(s)
 	if !ok {
 		return c.wrong("a number out of range")
 	}

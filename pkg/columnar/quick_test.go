@@ -1,0 +1,109 @@
+package columnar
+
+import (
+	"bytes"
+	"encoding/json"
+	"testing"
+
+	"github.com/octomesh/octomesh/pkg/schema"
+	"github.com/octomesh/octomesh/pkg/strictjson"
+)
+
+const plainThing = `[
+ {"name":"Thing","collection":"things","fields":{
+  "s":"string","n":"number","i":"integer","d":"decimal","b":"boolean","w":"date","j":"json","x":"binary",
+  "tags":{"type":"array","arrayOf":"string"},"any":"array","ns":{"type":"array","arrayOf":"number"},"bs":{"type":"array","arrayOf":"boolean"}},
+  "relations":{"owner":{"target":"Thing","type":"many-to-one"},"marks":{"target":"Thing","type":"many-to-many"},"more":{"target":"Thing","type":"many-to-many"}}}]`
+
+func readers(t testing.TB, scale int) (quick, slow *Reader) {
+	c, err := schema.Parse([]byte(plainThing))
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := c.Entity("Thing")
+	s := NewShape(e, e.Members, Options{DecimalScale: scale, Filled: func(r *schema.Relation) bool { return r.Name == "marks" }})
+	quick, slow = NewReader(nil, s, 0), NewReader(nil, s, 0)
+	quick.settled, slow.settled = true, true
+	slow.keys = nil // so that quick finds nothing
+	for range s.fields {
+		slow.keys = append(slow.keys, []byte{0})
+	}
+	return quick, slow
+}
+
+// both reads a line in both ways and compares the columns.
+func both(t *testing.T, scale int, before, line string) (took bool) {
+	t.Helper()
+	quick, slow := readers(t, scale)
+	for _, r := range []*Reader{quick, slow} {
+		if err := r.add([]byte(before)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	errs := [2]error{quick.add([]byte(line)), slow.add([]byte(line))}
+	if (errs[0] == nil) != (errs[1] == nil) || errs[0] != nil && errs[0].Error() != errs[1].Error() {
+		t.Fatalf("%s: quickly %v, slowly %v", line, errs[0], errs[1])
+	}
+	if errs[0] != nil {
+		return false
+	}
+	for i := range quick.columns {
+		same(t, line, quick.columns[i], slow.columns[i])
+	}
+	again, _ := readers(t, scale)
+	return again.quick([]byte(line))
+}
+
+func same(t *testing.T, line string, a, b *column) {
+	t.Helper()
+	if a.n != b.n || a.nulls != b.nulls || !bytes.Equal(a.valid, b.valid) {
+		t.Fatalf("%s: %d values, %d nulls, %x; %d values, %d nulls, %x", line, a.n, a.nulls, a.valid, b.n, b.nulls, b.valid)
+	}
+	if a.elem != nil {
+		same(t, line, a.elem, b.elem)
+	}
+	if a.kind != documents && a.kind != loose { // whose texts may differ in escapes and spaces
+		if !bytes.Equal(a.offsets, b.offsets) || !bytes.Equal(a.data, b.data) {
+			t.Fatalf("%s: %x %q, %x %q", line, a.offsets, a.data, b.offsets, b.data)
+		}
+	}
+}
+
+const (
+	quickLine = `{"id":"1","_version":3,"s":"é 😀","n":-0.25,"i":9007199254740993,"d":1.5,"b":true,"w":"2026-01-02T03:04:05.678Z","j":{"a":[1,"}\"",null]},"x":"AAH/","tags":["x",null,""],"any":[1,{"a":2},"y"],"ns":[1.5,2],"bs":[true,null],"owner":"o","marks":[],"more":[]}`
+	nullLine  = `{"id":"2","_version":1,"s":null,"n":null,"i":null,"d":null,"b":null,"w":null,"j":null,"x":null,"tags":null,"any":null,"ns":null,"bs":null,"owner":null,"marks":[],"more":[]}`
+)
+
+func TestQuickIsTheSame(t *testing.T) {
+	t.Parallel()
+	for line, quick := range map[string]bool{
+		quickLine: true, nullLine: true,
+		`{"id":"3","_version":1,"s":"a\n","n":1}`: false,
+		`{"id":"3", "_version":1}`:                false,
+		`{"_version":1,"id":"3"}`:                 false,
+		`{"id":"3","_version":1,"s":"","n":1e3,"i":-7,"d":-0.5,"b":false,"w":null,"j":"t","x":"","tags":["a","b\u00e9"],"any":[],"ns":[],"bs":[],"owner":{"id":"o","s":"x"},"marks":[{"id":"m"},{"id":"n"}],"more":[]}`: false,
+		`{"id":"3","_version":1,"s":"","n":1e3,"i":-7,"d":-0.5,"b":false,"w":null,"j":"t","x":"","tags":["a"],"any":[],"ns":[],"bs":[],"owner":"o","marks":["m",{"id":"n"}],"more":[]}`:                                 false,
+		`{"id":"3","_version":1,"s":"","n":1,"i":1,"d":1,"b":false,"w":null,"j":1,"x":"","tags":[],"any":[],"ns":[1,true]}`:                                                                                             false,
+		`{"id":"3","_version":1,"s":"","n":1,"i":1,"d":1,"b":false,"w":null,"j":1,"x":"","tags":[],"any":[],"ns":[],"bs":[true,null,"x"]}`:                                                                              false,
+		`{"id":"3","_version":"1"}`: false, `{"id":"3","_version":1.5}`: false, `{"id":"3","_version":1,"s":"","n":"x"}`: false,
+	} {
+		for _, before := range []string{quickLine, nullLine} {
+			if took := both(t, AsText, before, line); took != quick {
+				t.Errorf("%s: quick is %t", line, took)
+			}
+			both(t, 2, before, line)
+		}
+	}
+}
+
+// FuzzQuick holds the short way to read a record against the long one.
+func FuzzQuick(f *testing.F) {
+	for _, s := range []string{quickLine, nullLine, `{"id":"3","_version":1,"s":"","n":-0,"i":-0,"d":1e2,"b":false}`} {
+		f.Add(s, 2)
+	}
+	f.Fuzz(func(t *testing.T, line string, scale int) {
+		if strictjson.Check([]byte(line), 200) == nil && json.Valid([]byte(line)) && line[0] == '{' {
+			both(t, []int{AsText, 2}[scale&1], quickLine, line)
+		}
+	})
+}
