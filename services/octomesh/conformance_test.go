@@ -31,15 +31,15 @@ func scenarios(t *testing.T, s *server, script string, settings ...string) {
 	out, err := cmd.Output()
 	told := 0
 	for lines := bufio.NewScanner(bytes.NewReader(out)); lines.Scan(); {
-		failed, ok := strings.CutPrefix(lines.Text(), "not ok ")
-		passed, fine := strings.CutPrefix(lines.Text(), "ok ")
-		if !ok && !fine {
+		line, failed := strings.CutPrefix(lines.Text(), "not ok ")
+		line, passed := strings.CutPrefix(line, "ok ")
+		if !failed && !passed {
 			continue
 		}
 		told++
-		name, why, _ := strings.Cut(failed+passed, ": ")
+		name, why, _ := strings.Cut(line, ": ")
 		t.Run(name, func(t *testing.T) {
-			if ok {
+			if failed {
 				t.Error(why)
 			}
 		})
