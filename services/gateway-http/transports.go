@@ -26,7 +26,7 @@ var transports = []transport{
 		r.Health = s.admin.Health
 		r.Mount(m)
 	}},
-	{graphql.Transport, func(c *Config) bool { return c.GraphQL }, func(s *Service, m *httpserver.Mux) { graphql.New(s.door).Mount(m) }},
+	{graphql.Transport, func(c *Config) bool { return c.GraphQL }, func(s *Service, m *httpserver.Mux) { graphql.New(s.door, s.hub).Mount(m) }},
 	{mcp.Transport, func(c *Config) bool { return c.MCP }, func(s *Service, m *httpserver.Mux) {
 		t := mcp.New(s.door, s.hub, mcp.Options{
 			PerEntity: s.cfg.MCPMode == mcp.ModeEntity, PublicKey: s.cfg.MCPPublicKey, Hosts: s.cfg.MCPHosts,

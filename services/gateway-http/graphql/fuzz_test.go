@@ -36,7 +36,7 @@ func server(t testing.TB, schemas string, answer func(r *mesh.Request) []byte) *
 	})
 	d := &door.Door{Caller: caller, Identity: everybody{}, Projects: projects, Rates: access.NewLimiter(), Log: httpserver.Discard()}
 	mux := httpserver.NewMux()
-	New(d).Mount(mux)
+	New(d, nil).Mount(mux)
 	return httpserver.New(mux, httpserver.Options{})
 }
 

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/fasthttp/websocket"
 	"github.com/valyala/fasthttp"
 
 	"github.com/octomesh/octomesh/pkg/access"
@@ -14,6 +15,7 @@ import (
 	"github.com/octomesh/octomesh/services/gateway-http/graphql/plan"
 	"github.com/octomesh/octomesh/services/gateway-http/graphql/sdl"
 	"github.com/octomesh/octomesh/services/gateway-http/httpserver"
+	"github.com/octomesh/octomesh/services/gateway-http/live"
 )
 
 // Transport is this protocol's name in scopes, logs and metrics.
@@ -32,13 +34,16 @@ const maxBatched = 10
 // GraphQL serves /graphql.
 type GraphQL struct {
 	door *door.Door
-	// Limits bound one document.
-	Limits plan.Limits
+	hub  *live.Hub
+	// Limits bound one document, Sockets one WebSocket.
+	Limits  plan.Limits
+	Sockets Sockets
 
 	mu        sync.Mutex
 	views     map[viewKey]*view
 	plans     *cache[planKey, *plan.Plan]
 	persisted *cache[string, string]
+	upgrader  websocket.FastHTTPUpgrader
 }
 
 // viewKey is what a schema depends on.
@@ -61,9 +66,9 @@ type planKey struct {
 }
 
 // New returns the protocol.
-func New(d *door.Door) *GraphQL {
+func New(d *door.Door, h *live.Hub) *GraphQL {
 	return &GraphQL{
-		door: d, Limits: plan.DefaultLimits,
+		door: d, hub: h, Limits: plan.DefaultLimits, Sockets: DefaultSockets, upgrader: upgrader(),
 		views: map[viewKey]*view{}, plans: newCache[planKey, *plan.Plan](planBytes), persisted: newCache[string, string](persistBytes),
 	}
 }
@@ -85,6 +90,8 @@ func (t *GraphQL) serve(x *httpserver.Exchange) {
 		x.NotAllowed("GET, HEAD, OPTIONS")
 	case text:
 		t.text(x)
+	case websocket.FastHTTPIsWebSocketUpgrade(x.Ctx):
+		t.socket(x)
 	default:
 		r := &request{t: t, x: x}
 		r.serve()

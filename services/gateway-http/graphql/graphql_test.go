@@ -30,7 +30,7 @@ const schemas = `[
 func house(t testing.TB) *scripted.House {
 	t.Helper()
 	h := scripted.New(t, httpserver.Options{RequestTimeout: 10 * time.Second}, func(h *scripted.House, m *httpserver.Mux) {
-		New(h.Door).Mount(m)
+		New(h.Door, h.Hub).Mount(m)
 	})
 	for _, slug := range []string{"default", "shop"} {
 		value := `{"id":"id-` + slug + `","slug":"` + slug + `","version":"v2","dialect":"sqlite","schemas":` + schemas + `}`

@@ -69,6 +69,10 @@ func (r *request) serve() {
 		r.refuse(status, err)
 		return
 	}
+	if r.media == events {
+		r.t.stream(r, list, batched)
+		return
+	}
 	room := bodies.Get().(*[]byte)
 	dst := (*room)[:0]
 	if batched {

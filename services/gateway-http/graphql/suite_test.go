@@ -53,7 +53,7 @@ func TestSuite(t *testing.T) {
 		Serve: func(t *testing.T, behind mesh.Caller) mesh.Caller {
 			c := &suiteClient{wire: &wire}
 			h := scripted.New(t, httpserver.Options{RequestTimeout: 10 * time.Second}, func(h *scripted.House, m *httpserver.Mux) {
-				New(h.Door).Mount(m)
+				New(h.Door, h.Hub).Mount(m)
 			})
 			for _, slug := range []string{"default", "shop-2"} {
 				value := `{"id":"id-` + slug + `","slug":"` + slug + `","version":"v2","dialect":"sqlite","schemas":` + suiteSchemas + `}`

@@ -109,6 +109,17 @@ func (b *builder) mutation() {
 	b.f("}\n\n")
 }
 
+func (b *builder) subscription() {
+	if !b.view.Read || len(b.catalog.Entities) == 0 {
+		return
+	}
+	b.f("type Subscription {\n")
+	for _, e := range b.catalog.Entities {
+		b.root("Subscription", lower(e.Name)+"Changed", argsMatch+", position: String", b.derived(e, "Event")+"!", Root{Shape: Events, Entity: e})
+	}
+	b.f("}\n\n")
+}
+
 // Target is the mesh's name of what a root field asks.
 func (r *Root) Target() string {
 	if r.Entity == nil {

@@ -165,6 +165,7 @@ func (b *builder) text(subgraph bool) string {
 	}
 	b.query(subgraph)
 	b.mutation()
+	b.subscription()
 	return b.b.String()
 }
 

@@ -39,7 +39,7 @@ func TestBuild(t *testing.T) {
 		"input ProductInput {\n  id: ID\n  title: String!\n", "secret: String\n", "  state: String\n", "  seller: ID!\n", "  groups: [ID!]\n",
 		"input ProductPatch {\n  id: ID\n  title: String\n",
 		"  products(filter: JSON_, where: ProductWhere,", "  product(id: ID!,", "  productOne(", "  productCount(", "  productSearch(query: String!", "  productAggregate(", "  productsPage(",
-		"  products_(id: ID!", "createProduct(input: ProductInput!): Product\n", "updateManyProducts(", "deleteManyProducts(",
+		"  products_(id: ID!", "createProduct(input: ProductInput!): Product\n", "updateManyProducts(", "deleteManyProducts(", "productChanged(",
 	} {
 		if !strings.Contains(s.Text, want) {
 			t.Errorf("the schema lacks %q", want)
@@ -70,7 +70,7 @@ func TestViews(t *testing.T) {
 		view           sdl.View
 		shows, conceal []string
 	}{
-		{"read", sdl.View{Read: true}, []string{"products("}, []string{"type Mutation", "ProductInput", "secret"}},
+		{"read", sdl.View{Read: true}, []string{"products(", "productChanged("}, []string{"type Mutation", "ProductInput", "secret"}},
 		{"write", sdl.View{Write: true}, []string{"createProduct(", "_service"}, []string{"products(", "type Subscription", "_entities"}},
 		{"policy", sdl.View{Read: true, Write: true, Readable: func(c *schema.Column) bool { return c != stock }}, []string{"products("}, []string{"stock"}},
 	} {

@@ -1,0 +1,54 @@
+// The client of graphql-sse in its distinct connections mode.
+import { createClient } from 'graphql-sse';
+import { assert, end, key, refused, scenario, url } from '../scenario.mjs';
+
+const connect = (headers = { 'X-API-Key': key }) => createClient({ url: `${url}/graphql`, headers, retryAttempts: 0 });
+const client = connect();
+const mark = `sse-${process.pid}`;
+
+async function one(c, query, variables) {
+  for await (const result of c.iterate({ query, variables })) return result;
+}
+
+const create = (id) => one(client, 'mutation($i: ProductInput!) { createProduct(input: $i) { id } }', { i: { id, title: id, price: 1 } });
+
+let position;
+await scenario('a query', async () => {
+  assert.deepEqual(await one(client, '{ __typename }'), { data: { __typename: 'Query' } });
+});
+await scenario('a mutation, and the event of it', async () => {
+  const it = client.iterate({ query: 'subscription { productChanged(where: {id: {startsWith: "sse-"}}) { event id position data { title } } }' });
+  const first = it.next();
+  let n = 0;
+  const timer = setInterval(() => create(`${mark}-${n++}`), 100);
+  const { value } = await first;
+  clearInterval(timer);
+  await it.return();
+  const e = value.data.productChanged;
+  assert.equal(e.event, 'created');
+  assert.equal(e.data.title, e.id);
+  position = e.position;
+});
+await scenario('a subscription resumes behind a position', async () => {
+  await create(`${mark}-last`);
+  const got = [];
+  for await (const r of client.iterate({ query: 'subscription($p: String) { productChanged(position: $p, where: {id: {startsWith: "sse-"}}) { id } }', variables: { p: position } })) {
+    got.push(r.data.productChanged.id);
+    if (got.at(-1) === `${mark}-last`) break;
+  }
+  assert.equal(new Set(got).size, got.length);
+});
+await scenario('a document that is not valid is refused', async () => {
+  const why = await refused(one(client, '{ nothing }'));
+  assert.equal(why.response.status, 400);
+});
+await scenario('a filter that is not valid is refused', async () => {
+  const why = await refused(one(client, 'subscription { productChanged(filter: "{\\"nothing\\":1}") { id } }'));
+  assert.equal(why.response.status, 400);
+});
+await scenario('without a credential the request is refused', async () => {
+  const why = await refused(one(connect({}), '{ __typename }'));
+  assert.equal(why.response.status, 401);
+});
+client.dispose();
+end();
