@@ -190,3 +190,6 @@ func matches(name, pattern string, fold bool) Cond {
 }
 
 func exists(name string) Cond { return is(name, "$exists", "true") }
+
+// Exists is the condition that a member has a value.
+func Exists(name string) Cond { return exists(name) }

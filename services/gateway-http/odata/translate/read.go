@@ -118,8 +118,8 @@ func join(a, b Cond) Cond {
 	return and(a, b)
 }
 
-// And adds a condition to what is asked.
-func (r *Read) And(c Cond) { r.Where = join(r.Where, c) }
+// Narrow adds a condition to what is asked.
+func (r *Read) Narrow(c Cond) { r.Where = join(r.Where, c) }
 
 // Equal is the condition that a member of records has a value, or for a list of
 // them, that it has one of these.
@@ -299,3 +299,6 @@ func (r *Read) expanded(name string) *Expand {
 	}
 	return nil
 }
+
+// And joins two conditions.
+func And(a, b Cond) Cond { return and(a, b) }

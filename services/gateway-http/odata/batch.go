@@ -1,0 +1,442 @@
+package odata
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/octomesh/octomesh/pkg/fault"
+	"github.com/octomesh/octomesh/pkg/mesh"
+	"github.com/octomesh/octomesh/pkg/schema"
+	"github.com/octomesh/octomesh/pkg/strictjson"
+)
+
+const (
+	// maxParts bounds the requests of one batch.
+	maxParts = 100
+	// maxBatchReply bounds the replies of one batch together, in bytes.
+	maxBatchReply = 32 << 20
+)
+
+// batch is the requests of one $batch, in order.
+type batch struct {
+	outer *request
+	parts []*part
+	made  map[string]reference // by a part's id: the record that it created
+	size  int
+}
+
+// part is one request of a batch.
+type part struct {
+	id, group string
+	after     []string
+	method    string
+	url       string
+	headers   map[string]string // by lower-case name
+	body      []byte
+	bad       error
+	answered  *request // with its response
+	skipped   bool     // not done, because an earlier one failed
+}
+
+// group is an atomicity group: its writes become one transaction.
+type group struct {
+	writes []write
+	of     []*request
+	index  map[string]int // part's id -> place in the transaction
+}
+
+func (g *group) add(r *request, w write) error {
+	g.writes, g.of = append(g.writes, w), append(g.of, r)
+	return nil
+}
+
+// batchReference finds what $id stands for: a record that an earlier part of the
+// batch made.
+func (r *request) batchReference(name string) (reference, bool) {
+	id, ok := strings.CutPrefix(name, "$")
+	if !ok || r.batch == nil {
+		return reference{}, false
+	}
+	if r.group != nil {
+		if n, ok := r.group.index[id]; ok && n < len(r.group.of) {
+			made := r.group.of[n].res.entity
+			if made.typ == nil {
+				return reference{}, false
+			}
+			return reference{made.typ, `{"$ref":` + strconv.Itoa(n) + `}`}, true
+		}
+	}
+	made, ok := r.batch.made[id]
+	return made, ok
+}
+
+// batched serves $batch.
+func (r *request) batched() error {
+	r.x.Op = "batch"
+	if r.method != "POST" || len(r.segments) > 1 {
+		return r.allow("POST")
+	}
+	if r.batch != nil {
+		return fault.New(fault.InvalidRequest, "a batch holds no other batch")
+	}
+	b := &batch{outer: r, made: map[string]reference{}}
+	kind, boundary := contentType(r.header("Content-Type"))
+	var err error
+	switch kind {
+	case "multipart/mixed":
+		err = b.multipart(boundary)
+	case "application/json", "":
+		err = b.readJSON()
+	default:
+		return &status{415, fault.New(fault.InvalidRequest, "a batch is application/json or multipart/mixed")}
+	}
+	if err != nil {
+		return err
+	}
+	if err := b.run(); err != nil {
+		return err
+	}
+	if r.form.prefer.proceed {
+		r.res.applied("continue-on-error")
+	}
+	if kind == "multipart/mixed" && !strings.Contains(r.header("Accept"), "json") {
+		b.replyMultipart()
+	} else {
+		b.replyJSON()
+	}
+	r.x.Op = "batch"
+	return nil
+}
+
+// readJSON reads a batch as section 19 of the JSON format has it.
+func (b *batch) readJSON() error {
+	if err := strictjson.Check(b.outer.body, strictjson.DefaultDepth); err != nil {
+		return err
+	}
+	var in struct {
+		Requests []struct {
+			ID      string            `json:"id"`
+			Method  string            `json:"method"`
+			URL     string            `json:"url"`
+			Group   string            `json:"atomicityGroup"`
+			After   []string          `json:"dependsOn"`
+			Headers map[string]string `json:"headers"`
+			Body    json.RawMessage   `json:"body"`
+		} `json:"requests"`
+	}
+	if err := json.Unmarshal(b.outer.body, &in); err != nil {
+		return fault.New(fault.InvalidRequest, "a batch is {\"requests\":[{\"id\",\"method\",\"url\",\"headers\",\"body\"},…]}, with texts for id, method and url")
+	}
+	ids, groups, last := map[string]bool{}, map[string]bool{}, ""
+	for _, q := range in.Requests {
+		p := &part{id: q.ID, group: q.Group, after: q.After, method: strings.ToUpper(q.Method), url: q.URL, headers: map[string]string{}, body: q.Body}
+		for name, value := range q.Headers {
+			p.headers[strings.ToLower(name)] = value
+		}
+		switch {
+		case q.ID == "" || ids[q.ID] || groups[q.ID]:
+			return fault.New(fault.InvalidRequest, "every request of a batch has an id of its own")
+		case q.Group != "" && q.Group != last && groups[q.Group]:
+			return fault.New(fault.InvalidRequest, "the requests of an atomicity group stand next to each other")
+		}
+		if last = q.Group; last != "" {
+			groups[last] = true
+		}
+		for _, id := range q.After {
+			if !ids[id] && !groups[id] {
+				return fault.New(fault.InvalidRequest, "dependsOn names %q, which no earlier request has as its id or atomicity group", short(id))
+			}
+		}
+		ids[q.ID] = true
+		if p.headers["content-type"] != "" && len(p.body) > 0 && p.body[0] == '"' && !strings.Contains(p.headers["content-type"], "json") {
+			var text string
+			if json.Unmarshal(p.body, &text) == nil {
+				p.body = []byte(text)
+			}
+		}
+		if err := b.add(p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *batch) add(p *part) error {
+	if len(b.parts) == maxParts {
+		return fault.New(fault.InvalidRequest, "a batch has at most %d requests", maxParts)
+	}
+	b.parts = append(b.parts, p)
+	return nil
+}
+
+// run does the parts in order; those of an atomicity group together.
+func (b *batch) run() error {
+	failed := map[string]bool{}
+	for i := 0; i < len(b.parts); {
+		end := i + 1
+		for b.parts[i].group != "" && end < len(b.parts) && b.parts[end].group == b.parts[i].group {
+			end++
+		}
+		run := b.parts[i:end]
+		ok := b.ready(run, failed)
+		if ok {
+			if run[0].group != "" {
+				ok = b.atomic(run)
+			} else {
+				ok = b.single(run[0])
+			}
+		}
+		if !ok {
+			for _, p := range run {
+				failed[p.id] = true
+			}
+			failed[run[0].group] = run[0].group != ""
+		}
+		if i = end; !ok && !b.outer.form.prefer.proceed {
+			b.parts = b.parts[:end]
+			break
+		}
+		if b.size > maxBatchReply {
+			return fault.New(fault.PayloadTooLarge, "the replies of the batch are larger than %d bytes", maxBatchReply)
+		}
+	}
+	return nil
+}
+
+// ready refuses parts whose predecessors failed.
+func (b *batch) ready(run []*part, failed map[string]bool) bool {
+	for _, p := range run {
+		for _, id := range p.after {
+			if failed[id] {
+				for _, q := range run {
+					b.dropped(q, "a request that it depends on failed")
+				}
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func (b *batch) dropped(p *part, why string) {
+	p.answered = &request{x: b.outer.x, form: b.outer.form}
+	p.answered.res.err = &status{http.StatusFailedDependency, fault.New(fault.InvalidRequest, "%s", why)}
+}
+
+// request makes the request that a part is. Each part counts for its caller's
+// rate, the first one with the batch itself.
+func (b *batch) request(p *part, n int, g *group) *request {
+	o := b.outer
+	r := &request{
+		t: o.t, x: o.x, ctx: o.ctx, project: o.project, model: o.model, call: o.call, root: o.root, form: o.form,
+		method: p.method, body: p.body, batch: b, group: g,
+		header: func(name string) string { return p.headers[strings.ToLower(name)] },
+	}
+	p.answered = r
+	err := p.bad
+	if err == nil {
+		r.segments, r.query, err = b.resolve(p.url)
+	}
+	if err == nil && n > 0 {
+		_, _, _, err = o.t.door.Identify(o.x, false)
+	}
+	if key := p.headers["idempotency-key"]; key != "" {
+		r.call.IdempotencyKey = key
+	} else if r.call.IdempotencyKey != "" {
+		r.call.IdempotencyKey += "/" + strconv.Itoa(n)
+	}
+	if len(r.call.IdempotencyKey) > 128 || strings.Trim(r.call.IdempotencyKey, visible) != "" {
+		err = fault.New(fault.InvalidRequest, "Idempotency-Key must be 1 to 128 visible ASCII characters")
+	}
+	switch p.method {
+	case "GET", "POST", "PATCH", "PUT", "DELETE", "MERGE":
+	default:
+		if err == nil {
+			err = fault.New(fault.MethodNotAllowed, "a request of a batch is GET, POST, PATCH, PUT or DELETE")
+		}
+	}
+	r.res.err = err
+	return r
+}
+
+const visible = "!\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`abcdefghijklmnopqrstuvwxyz{|}~"
+
+func (b *batch) place(p *part) int {
+	for i, q := range b.parts {
+		if q == p {
+			return i
+		}
+	}
+	return 0
+}
+
+func (b *batch) single(p *part) bool {
+	r := b.request(p, b.place(p), nil)
+	if r.res.err == nil {
+		r.run()
+	}
+	if r.res.err == nil && r.res.entity.typ != nil {
+		b.made[p.id] = r.res.entity
+	}
+	b.size += len(r.res.body)
+	return r.res.err == nil
+}
+
+// atomic does the writes of a group in one transaction; reads have no place in
+// it.
+func (b *batch) atomic(run []*part) bool {
+	g := &group{index: map[string]int{}}
+	for _, p := range run {
+		r := b.request(p, b.place(p), g)
+		if r.res.err == nil && p.method == "GET" {
+			r.res.err = fault.New(fault.InvalidRequest, "an atomicity group holds changes, no reads")
+		}
+		n := len(g.writes)
+		if r.res.err == nil {
+			g.index[p.id] = n
+			r.run()
+		}
+		if r.res.err == nil && len(g.writes) != n+1 {
+			r.res.err = fault.New(fault.InvalidRequest, "this request can't be a part of an atomicity group")
+		}
+		if r.res.err != nil {
+			b.undone(run, p)
+			return false
+		}
+		if w := &g.writes[n]; w.op == "create" {
+			t, _ := r.typeOf(w.entity)
+			r.res.entity = reference{t, ""}
+		}
+	}
+	reply, err := b.outer.commit(run, g)
+	if err == nil {
+		err = b.finish(g, reply)
+	}
+	if err != nil {
+		at := run[min(failedIndex(err), len(run)-1)]
+		at.answered.res = response{err: err}
+		b.undone(run, at)
+		return false
+	}
+	for _, p := range run {
+		if made := p.answered.res.entity; made.typ != nil {
+			b.made[p.id] = made
+		}
+		b.size += len(p.answered.res.body)
+	}
+	return true
+}
+
+// undone answers the others of a group that failed.
+func (b *batch) undone(run []*part, failed *part) {
+	for _, p := range run {
+		if p != failed {
+			b.dropped(p, "another request of its atomicity group failed, so that nothing was done")
+			p.skipped = true
+		}
+	}
+}
+
+// failedIndex is the operation of a transaction that failed.
+func failedIndex(err error) int {
+	if m, ok := fault.From(err).Details.(map[string]any); ok {
+		switch n := m["index"].(type) {
+		case int:
+			return max(n, 0)
+		case float64:
+			return max(int(n), 0)
+		}
+	}
+	return 0
+}
+
+// commit sends a group's writes as one transaction.
+func (r *request) commit(run []*part, g *group) (*mesh.Reply, error) {
+	args := []byte(`{"operations":[`)
+	for i, w := range g.writes {
+		if i > 0 {
+			args = append(args, ',')
+		}
+		args = schema.AppendString(append(args, `{"op":`...), w.op)
+		args = schema.AppendString(append(args, `,"entity":`...), w.entity)
+		if rest := w.args[1:]; len(rest) > 0 {
+			args = append(append(args, ','), rest...)
+		}
+		args = append(args, '}')
+	}
+	call := r.call
+	defer func() { r.call = call }()
+	r.call = run[0].answered.call
+	return r.mesh(mesh.ProjectEntity, "transaction", append(args, `]}`...))
+}
+
+// finish gives each request of a group its part of the transaction's reply.
+func (b *batch) finish(g *group, reply *mesh.Reply) error {
+	data, _, err := parts(reply.Body)
+	if err != nil {
+		return err
+	}
+	list := within(data)
+	for i, r := range g.of {
+		value, ok := list.next()
+		if !ok {
+			return fault.New(fault.Internal, "the worker's reply cannot be read")
+		}
+		one := *reply
+		one.Version = 0
+		r.note(&one)
+		if err := g.writes[i].finish(value, &one); err != nil {
+			// The transaction is done: a record that was not there is this
+			// request's own answer.
+			r.res.err = err
+		}
+	}
+	return nil
+}
+
+// resolve takes a part's URL apart: relative to the service root, from the host's
+// root, or whole.
+func (b *batch) resolve(url string) (segments []string, query string, err error) {
+	path, query, _ := strings.Cut(url, "?")
+	if i := strings.Index(path, "://"); i >= 0 {
+		j := strings.IndexByte(path[i+3:], '/')
+		if j < 0 {
+			return nil, "", errPath
+		}
+		path = path[i+3+j:]
+	}
+	if strings.HasPrefix(path, "/") {
+		// Of this project and no other: the batch is authorized as a whole.
+		_, rest, ok := strings.Cut(path, "/odata/")
+		if !ok || !strings.HasSuffix(strings.TrimSuffix(b.outer.root, "/odata/")+"/", path[:len(path)-len(rest)-len("odata/")]) {
+			return nil, "", fault.New(fault.InvalidRequest, "a request of a batch is below the batch's own service root")
+		}
+		path = rest
+	}
+	for s := range strings.SplitSeq(strings.TrimSuffix(path, "/"), "/") {
+		text, err := unescape(s)
+		if err != nil || text == "" || text == "." || text == ".." || len(segments) == 8 {
+			return nil, "", errPath
+		}
+		segments = append(segments, text)
+	}
+	return segments, query, nil
+}
+
+// httpStatus is a response's status.
+func (r *request) httpStatus() int {
+	if r.res.err == nil {
+		return r.res.status
+	}
+	var s *status
+	if errors.As(r.res.err, &s) && s.http != 0 {
+		return s.http
+	}
+	if n := versionStatus(r.res.err); n != 0 {
+		return n
+	}
+	return fault.From(r.res.err).Code.HTTP()
+}
