@@ -6,6 +6,7 @@ import (
 	"github.com/octomesh/octomesh/services/gateway-http/httpserver"
 	"github.com/octomesh/octomesh/services/gateway-http/jsonrpc"
 	"github.com/octomesh/octomesh/services/gateway-http/mcp"
+	"github.com/octomesh/octomesh/services/gateway-http/odata"
 	"github.com/octomesh/octomesh/services/gateway-http/rest"
 	"github.com/octomesh/octomesh/services/gateway-http/sse"
 	"github.com/octomesh/octomesh/services/gateway-http/ws"
@@ -37,6 +38,7 @@ var transports = []transport{
 	}},
 	{ws.Transport, func(c *Config) bool { return c.WS }, func(s *Service, m *httpserver.Mux) { ws.New(s.door, s.hub).Mount(m) }},
 	{sse.Transport, func(c *Config) bool { return c.SSE }, func(s *Service, m *httpserver.Mux) { sse.New(s.door, s.hub).Mount(m) }},
+	{odata.Transport, func(c *Config) bool { return c.OData }, func(s *Service, m *httpserver.Mux) { odata.New(s.door).Mount(m) }},
 	{jsonrpc.Transport, func(c *Config) bool { return c.JSONRPC }, func(s *Service, m *httpserver.Mux) { jsonrpc.New(s.door).Mount(m) }},
 	{arrowhttp.Transport, func(c *Config) bool { return c.Arrow }, func(s *Service, m *httpserver.Mux) { arrowhttp.New(s.door).Mount(m) }},
 }

@@ -199,4 +199,3 @@ func (r *request) streamAll(t *metadata.Type) error {
 	r.res.status, r.res.stream = 200, s
 	return nil
 }
-

@@ -54,9 +54,7 @@ func (r *request) fail() {
 		r.x.SetHeader("WWW-Authenticate", `Basic realm="octomesh", Bearer realm="octomesh"`)
 	}
 	for _, h := range r.res.headers {
-		if h[0] == "Allow" {
-			r.x.SetHeader("Allow", h[1])
-		}
+		r.x.SetHeader(h[0], h[1])
 	}
 	e := fault.ParseReply(r.x.Ctx.Response.Body())
 	r.x.Ctx.Response.SetBodyRaw(appendError(nil, e))

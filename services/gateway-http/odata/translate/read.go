@@ -13,7 +13,7 @@ type Read struct {
 	Type  *metadata.Type
 	Where Cond   // nil = every record
 	Text  string // what $search looks for; "" = no op search
-	// Sort is a JSON object, "" for none.
+	// Sort is a JSON object, or a text for one property upwards; "" for none.
 	Sort string
 	// Select is the properties that were asked for; nil = all.
 	Select []string
@@ -135,7 +135,7 @@ func (t *Translator) sort(list []parse.Order, it *metadata.Type) (string, error)
 	if len(list) == 0 {
 		return "", nil
 	}
-	b, seen := []byte{'{'}, map[string]bool{}
+	b, seen, first := []byte{'{'}, map[string]bool{}, ""
 	for i, o := range list {
 		if _, ok := o.By.(*parse.Name); !ok {
 			return "", unsupported("records can be ordered by properties, not by what is computed of them")
@@ -150,7 +150,7 @@ func (t *Translator) sort(list []parse.Order, it *metadata.Type) (string, error)
 		if seen[at.name] {
 			return "", invalid("$orderby names %s twice", at.name)
 		}
-		seen[at.name] = true
+		seen[at.name], first = true, at.name
 		if i > 0 {
 			b = append(b, ',')
 		}
@@ -160,6 +160,9 @@ func (t *Translator) sort(list []parse.Order, it *metadata.Type) (string, error)
 		} else {
 			b = append(b, '1')
 		}
+	}
+	if len(list) == 1 && !list[0].Desc {
+		return string(schema.AppendString(nil, first)), nil
 	}
 	return string(append(b, '}')), nil
 }
@@ -210,10 +213,7 @@ func (r *Read) Members() []string {
 		add(name)
 	}
 	for _, x := range r.Expand {
-		if x.Nav == nil || !x.Own() || !x.Nav.Many {
-			if x.Nav == nil && r.Type.Entity == nil {
-				continue
-			}
+		if x.Nav != nil && !(x.Own() && x.Nav.Many && x.Nav.Relation.Inverse != nil) {
 			add(x.Name)
 		}
 	}
@@ -258,8 +258,6 @@ func (t *Translator) expand(r *Read, e parse.ExpandItem, depth int) error {
 	target := metadata.Unknown(name)
 	if x.Nav != nil {
 		target = x.Nav.Target
-	} else if r.Type.Property(name) != nil && !e.Count {
-		return invalid("%s is no navigation property of %s", name, r.Type.Name)
 	}
 	var err error
 	if x.Read, err = t.read(options, target, depth); err != nil {

@@ -220,7 +220,7 @@ func TestRead(t *testing.T) {
 	m := model(t)
 	for _, c := range []struct{ query, want string }{
 		{"$orderby=price desc,title", `sort {"price":-1,"title":1}`},
-		{"$orderby=author/id", `sort {"author":1}`},
+		{"$orderby=author/id", `sort "author"`},
 		{"$select=title,author_id", `select title author`},
 		{"$select=title&$expand=author($expand=city),genres", `select title author genres relations author author.city genres`},
 		{"$expand=author($expand=books($top=1))", `relations`},
@@ -230,7 +230,7 @@ func TestRead(t *testing.T) {
 		{"$apply=groupby((author_id),aggregate(pages with sum as total,$count as n))/filter(n gt 1)&$orderby=total desc&$top=5", `stages [{"$group":{"_by":"author","total":{"$sum":"pages"},"n":{"$count":true}}},{"$match":{"n":{"$gt":1}}},{"$sort":{"total":-1}},{"$limit":5}]`},
 		{"$apply=filter(pages gt 3)/aggregate(price with average as mean)", `stages [{"$match":{"pages":{"$gt":3}}},{"$group":{"_by":null,"mean":{"$avg":"price"}}}]`},
 		{"$apply=identity", `stages [{"$skip":0}]`},
-		{"$apply=groupby((author_id))&$orderby=author_id&$select=author_id", `stages [{"$group":{"_by":"author"}},{"$sort":{"author":1}},{"$project":["author"]}]`},
+		{"$apply=groupby((author_id))&$orderby=author_id&$select=author_id", `stages [{"$group":{"_by":"author"}},{"$sort":"author"},{"$project":["author"]}]`},
 	} {
 		o, err := parse.Query(c.query, parse.DefaultLimits)
 		if err != nil {
