@@ -29,7 +29,7 @@ var Table = []Image{
 	{MissingQuery, 400, grpcInvalidArgument, -32602, "BAD_REQUEST", "VALIDATION_ERROR", false, "Search needs a query."},
 	{MissingStages, 400, grpcInvalidArgument, -32602, "BAD_REQUEST", "VALIDATION_ERROR", false, "Aggregate needs stages."},
 	{MissingParams, 400, grpcInvalidArgument, -32602, "BAD_REQUEST", "VALIDATION_ERROR", false, "Another required member is absent, such as the filter of updateMany and deleteMany."},
-	{UnknownOp, 400, grpcUnimplemented, -32601, "BAD_REQUEST", "UNKNOWN_OPERATION", false, "There is no such operation."},
+	{UnknownOp, 400, grpcUnimplemented, -32601, "NOT_FOUND", "UNKNOWN_OPERATION", false, "There is no such operation."},
 	{Unauthorized, 401, grpcUnauthenticated, -32001, "UNAUTHORIZED", "UNAUTHORIZED", false, "No credential was sent, or it is unknown, expired or revoked."},
 	{AuthError, 401, grpcUnauthenticated, -32001, "UNAUTHORIZED", "UNAUTHORIZED", false, "The credential is malformed."},
 	{Forbidden, 403, grpcPermissionDenied, -32003, "FORBIDDEN", "FORBIDDEN", false, "The credential is valid, but its scopes do not cover the project, operation or transport."},

@@ -25,6 +25,7 @@ type Config struct {
 	GraphQL bool `name:"graphql" env:"MOSTA_NET_GRAPHQL_ENABLED" default:"true" negatable:"" help:"Serve GraphQL."`
 	OData   bool `name:"odata" env:"MOSTA_NET_ODATA_ENABLED" default:"true" negatable:"" help:"Serve OData."`
 	JSONRPC bool `name:"jsonrpc" env:"MOSTA_NET_JSONRPC_ENABLED" default:"true" negatable:"" help:"Serve JSON-RPC."`
+	TRPC    bool `name:"trpc" env:"MOSTA_NET_TRPC_ENABLED" default:"true" negatable:"" help:"Serve tRPC."`
 	Arrow   bool `name:"arrow" env:"MOSTA_NET_ARROW_ENABLED" default:"true" negatable:"" help:"Serve Apache Arrow over HTTP."`
 
 	MCP               bool          `name:"mcp" env:"MOSTA_NET_MCP_ENABLED" default:"true" negatable:"" help:"Serve the Model Context Protocol."`
@@ -39,7 +40,7 @@ func DefaultConfig() Config {
 	return Config{
 		Host: "0.0.0.0", Port: 4488, KeyInURL: string(door.KeyInLive),
 		RequestTimeout: 10 * time.Second, DrainTimeout: 10 * time.Second, REST: true, WS: true, SSE: true,
-		GraphQL: true, OData: true, JSONRPC: true, Arrow: true,
+		GraphQL: true, OData: true, JSONRPC: true, TRPC: true, Arrow: true,
 		MCP: true, MCPMode: mcp.ModeCompact, MCPSessionTimeout: time.Hour,
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/octomesh/octomesh/services/gateway-http/odata"
 	"github.com/octomesh/octomesh/services/gateway-http/rest"
 	"github.com/octomesh/octomesh/services/gateway-http/sse"
+	"github.com/octomesh/octomesh/services/gateway-http/trpc"
 	"github.com/octomesh/octomesh/services/gateway-http/ws"
 )
 
@@ -40,6 +41,7 @@ var transports = []transport{
 	{sse.Transport, func(c *Config) bool { return c.SSE }, func(s *Service, m *httpserver.Mux) { sse.New(s.door, s.hub).Mount(m) }},
 	{odata.Transport, func(c *Config) bool { return c.OData }, func(s *Service, m *httpserver.Mux) { odata.New(s.door).Mount(m) }},
 	{jsonrpc.Transport, func(c *Config) bool { return c.JSONRPC }, func(s *Service, m *httpserver.Mux) { jsonrpc.New(s.door).Mount(m) }},
+	{trpc.Transport, func(c *Config) bool { return c.TRPC }, func(s *Service, m *httpserver.Mux) { trpc.New(s.door, s.hub).Mount(m) }},
 	{arrowhttp.Transport, func(c *Config) bool { return c.Arrow }, func(s *Service, m *httpserver.Mux) { arrowhttp.New(s.door).Mount(m) }},
 }
 

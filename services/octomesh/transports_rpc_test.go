@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
+
+	"github.com/octomesh/octomesh/pkg/mesh"
 )
 
 // posted sends a JSON body and returns the reply's status and body.
@@ -67,5 +70,39 @@ func jsonrpcDoor(_ *testing.T, s *server) door {
 			t.Fatalf("%s: %s", st.name, body)
 		}
 		return failed(t, r.Error.Data)
+	}
+}
+
+func trpcDoor(_ *testing.T, s *server) door {
+	return func(t *testing.T, st step) string {
+		t.Helper()
+		args := st.args
+		if st.want == "PARSE_ERROR" {
+			args = `{"data":` + st.body + `}`
+		}
+		method, path, body := "POST", "/trpc/"+st.entity+"."+st.op, args
+		if op := mesh.LookupOp(st.entity, st.op); op.Class == mesh.Read {
+			method, path, body = "GET", path+"?input="+url.QueryEscape(args), ""
+		}
+		status, body := posted(t, s, method, path, body)
+		want := st.status
+		if want == http.StatusCreated {
+			want = http.StatusOK
+		}
+		if status != want {
+			t.Errorf("%s: status %d, want %d", st.name, status, want)
+		}
+		if inner, ok := strings.CutPrefix(body, `{"result":{"data":`); ok {
+			return strings.TrimSuffix(inner, "}}")
+		}
+		var r struct {
+			Error struct {
+				Data struct{ Error json.RawMessage }
+			}
+		}
+		if err := json.Unmarshal([]byte(body), &r); err != nil {
+			t.Fatalf("%s: %s", st.name, body)
+		}
+		return failed(t, r.Error.Data.Error)
 	}
 }

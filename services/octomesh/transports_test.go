@@ -89,7 +89,15 @@ type door func(t *testing.T, s step) string
 
 // TestTransportsAgree puts one script through every door of a fresh server each.
 func TestTransportsAgree(t *testing.T) {
-	for name, open := range map[string]func(*testing.T, *server) door{"rest": restDoor, "nats": natsDoor, "ws": wsDoor, "jsonrpc": jsonrpcDoor, "odata": odataDoor, "graphql": graphqlDoor} {
+	for name, open := range map[string]func(*testing.T, *server) door{
+		"rest":    restDoor,
+		"nats":    natsDoor,
+		"ws":      wsDoor,
+		"jsonrpc": jsonrpcDoor,
+		"trpc":    trpcDoor,
+		"graphql": graphqlDoor,
+		"odata":   odataDoor,
+	} {
 		t.Run(name, func(t *testing.T) {
 			ask := open(t, serve(t, schemaFile(t, deskSchema)))
 			passed := 0

@@ -5,6 +5,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/valyala/fasthttp"
+
 	"github.com/octomesh/octomesh/pkg/event"
 	"github.com/octomesh/octomesh/services/gateway-http/httpserver"
 )
@@ -61,4 +63,20 @@ func (w Writer) Drain(s Stream, frame func(dst []byte, e *event.Event) []byte) e
 		}
 	}
 	return nil
+}
+
+// EventStream is the media type of server-sent events.
+const EventStream = "text/event-stream; charset=utf-8"
+
+// Begin is the head of a reply that is a stream of server-sent events, for who
+// writes it himself after Hijack.
+func Begin(x *httpserver.Exchange) []byte {
+	h := &x.Ctx.Response.Header
+	h.SetStatusCode(fasthttp.StatusOK)
+	h.SetContentType(EventStream)
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Accel-Buffering", "no")
+	h.SetContentLength(-2)
+	h.SetConnectionClose()
+	return h.AppendBytes(make([]byte, 0, 1024))
 }

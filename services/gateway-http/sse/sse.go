@@ -27,8 +27,6 @@ import (
 // Transport is this protocol's name in scopes, logs and metrics.
 const Transport = "sse"
 
-const contentType = "text/event-stream; charset=utf-8"
-
 // maxEntities bounds how many entities one stream may name.
 const maxEntities = 256
 
@@ -83,7 +81,7 @@ func refuse(x *httpserver.Exchange, err error) {
 	}
 	x.FailWith(fasthttp.StatusOK, err)
 	h := &x.Ctx.Response.Header
-	h.SetContentType(contentType)
+	h.SetContentType(live.EventStream)
 	h.Set("Cache-Control", "no-store")
 	h.SetConnectionClose()
 	b := strconv.AppendInt([]byte("retry: "), 1000*seconds, 10)
@@ -161,14 +159,7 @@ func project(x *httpserver.Exchange) (string, error) {
 
 // hello is the head of the response and the first events.
 func hello(x *httpserver.Exchange, p *door.Project, s *live.Opened) []byte {
-	h := &x.Ctx.Response.Header
-	h.SetStatusCode(fasthttp.StatusOK)
-	h.SetContentType(contentType)
-	h.Set("Cache-Control", "no-store")
-	h.Set("X-Accel-Buffering", "no")
-	h.SetContentLength(-2)
-	h.SetConnectionClose()
-	b := h.AppendBytes(make([]byte, 0, 1024))
+	b := live.Begin(x)
 	b = append(b, "retry: 1000\n:ok\n\n"...)
 	b = appendID(b, s.Start)
 	b = append(b, "event: connected\ndata: {\"entities\":["...)

@@ -24,6 +24,7 @@ import (
 	"github.com/octomesh/octomesh/services/gateway-http/jsonrpc"
 	"github.com/octomesh/octomesh/services/gateway-http/rest"
 	"github.com/octomesh/octomesh/services/gateway-http/sse"
+	"github.com/octomesh/octomesh/services/gateway-http/trpc"
 	"github.com/octomesh/octomesh/services/gateway-http/ws"
 )
 
@@ -36,6 +37,7 @@ func house(t *testing.T, transport string, behind mesh.Caller) *scripted.House {
 		ws.New(h.Door, h.Hub).Mount(m)
 		sse.New(h.Door, h.Hub).Mount(m)
 		jsonrpc.New(h.Door).Mount(m)
+		trpc.New(h.Door, h.Hub).Mount(m)
 	})
 }
 
