@@ -51,4 +51,14 @@ for (const [name, query] of Object.entries({
     if (here !== there) throw new Error(`graphql-js says ${here}, the server ${JSON.stringify(body)}`);
   });
 }
+await scenario('the subgraph is a schema by the definitions of Federation 2', async () => {
+  const { data } = await ask('{ _service { sdl } }');
+  const definitions = `schema { query: Query } scalar FieldSet scalar link__Import
+    directive @link(url: String!, as: String, import: [link__Import]) repeatable on SCHEMA
+    directive @key(fields: FieldSet!, resolvable: Boolean = true) repeatable on OBJECT | INTERFACE\n`;
+  const subgraph = buildSchema(definitions + data._service.sdl);
+  assert.deepEqual(validateSchema(subgraph), []);
+  const keys = Object.values(subgraph.getTypeMap()).filter((t) => t.astNode?.directives?.some((d) => d.name.value === 'key'));
+  assert.ok(keys.length > 0 && keys.every((t) => t.getFields().id));
+});
 end();

@@ -92,6 +92,8 @@ func (t *GraphQL) serve(x *httpserver.Exchange) {
 		t.text(x)
 	case websocket.FastHTTPIsWebSocketUpgrade(x.Ctx):
 		t.socket(x)
+	case x.Method() == fasthttp.MethodGet && !x.Ctx.QueryArgs().Has("query") && !x.Ctx.QueryArgs().Has("extensions") && strings.Contains(x.Header("Accept"), "text/html"):
+		t.page(x)
 	default:
 		r := &request{t: t, x: x}
 		r.serve()

@@ -346,6 +346,8 @@ func TestHTTP(t *testing.T) {
 		{"a wrong hash", "POST", "/graphql", `{"query":"{ __typename }","extensions":{"persistedQuery":{"version":1,"sha256Hash":"` + strings.Repeat("0", 64) + `"}}}`, []string{better}, 400, `"INVALID_REQUEST"`},
 		{"a hash", "POST", "/graphql", `{"query":"{__typename}","extensions":{"persistedQuery":{"version":1,"sha256Hash":"ecf4edb46db40b5132295c0291d62fb65d6759a9eedfa4d5d612dd5ec54a6b38"}}}`, nil, 200, `{"data":{"__typename":"Query"}}`},
 		{"a known hash", "GET", "/graphql?extensions=" + url.QueryEscape(`{"persistedQuery":{"version":1,"sha256Hash":"ecf4edb46db40b5132295c0291d62fb65d6759a9eedfa4d5d612dd5ec54a6b38"}}`), "", nil, 200, `{"data":{"__typename":"Query"}}`},
+		{"the page", "GET", "/shop/graphql", "", []string{"X-API-Key: ", "Accept: text/html,*/*;q=0.8"}, 200, "<title>GraphQL</title>"},
+		{"a browser that asks", "GET", "/graphql?query=" + query, "", []string{"Accept: text/html,*/*;q=0.8"}, 200, `{"data":{"productCount":7}}`},
 		{"the schema as text", "GET", "/graphql/schema.graphql", "", nil, 200, "type Product {"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -398,6 +400,34 @@ func TestSchemasDiffer(t *testing.T) {
 	status, _, _ := send(t, h, "GET", "/graphql/schema.graphql", "", "X-API-Key: "+scripted.Reader, "If-None-Match: "+head.Get("ETag"))
 	if status != 304 {
 		t.Error(status)
+	}
+}
+
+// TestSubgraph asks what a federation gateway asks.
+func TestSubgraph(t *testing.T) {
+	h := house(t)
+	script(t, h, map[string]string{
+		`Product.findAll {"filter":{"id":{"$in":["2","1","9"]}},"select":["id","name","maker"],"relations":["maker"],"limit":1000}`: `[{"id":"1","_version":1,"name":"a","maker":null},{"id":"2","_version":1,"name":"b","maker":{"id":"m1","name":"M"}}]`,
+		`Group.findAll {"filter":{"id":{"$in":["g"]}},"select":["id"],"limit":1000}`:                                                `[{"id":"g"}]`,
+	})
+	got := ask(t, h, `query($r: [_Any!]!) { _entities(representations: $r) { __typename ... on Product { name maker { name } } ...G } } fragment G on Group { id }`,
+		`{"r":[{"__typename":"Product","id":"2"},{"__typename":"Group","id":"g"},{"__typename":"Product","id":1},{"__typename":"Product","id":"9"}]}`)
+	if got != `{"data":{"_entities":[{"__typename":"Product","name":"b","maker":{"name":"M"}},{"__typename":"Group","id":"g"},{"__typename":"Product","name":"a","maker":null},null]}}` {
+		t.Error(got)
+	}
+	for _, bad := range []string{`[{"__typename":"Query","id":"1"}]`, `[{"id":"1"}]`, `[7]`, `[{"__typename":"Product"}]`} {
+		if got := ask(t, h, `query($r: [_Any!]!) { _entities(representations: $r) { __typename } }`, `{"r":`+bad+`}`); !strings.Contains(got, `"INVALID_REQUEST"`) {
+			t.Errorf("%s: %s", bad, got)
+		}
+	}
+	var r struct {
+		Data struct {
+			Service struct{ SDL string } `json:"_service"`
+		}
+	}
+	got = ask(t, h, `{ _service { sdl } }`, "")
+	if err := json.Unmarshal([]byte(got), &r); err != nil || !strings.Contains(r.Data.Service.SDL, `type Product @key(fields: "id") {`) || strings.Contains(r.Data.Service.SDL, "_entities") {
+		t.Errorf("%v %s", err, got)
 	}
 }
 

@@ -15,8 +15,8 @@ func space(b []byte, i int) int {
 
 // text returns the place behind the string that begins at i, -1 if it has no end.
 func text(b []byte, i int) int {
-	for j := i + 1; j < len(b) && j < i+12; j++ { // most are short
-		if b[j] == '"' && b[j-1] != '\\' {
+	for j := i + 1; j < len(b) && j < i+12 && b[j] != '\\'; j++ { // most are short
+		if b[j] == '"' {
 			return j + 1
 		}
 	}
@@ -116,7 +116,7 @@ func scan(b []byte, i int, keys, heads []string, out []span) int {
 	for next := 0; i < len(b) && b[i] == '"'; {
 		var end int
 		if next < len(heads) && len(b)-i > len(heads[next]) && string(b[i:i+len(heads[next])]) == heads[next] {
-			i += len(heads[next])
+			i = space(b, i+len(heads[next]))
 			if end = value(b, i); end < 0 {
 				return -1
 			}
