@@ -61,7 +61,8 @@ func (t *MCP) identify(x *httpserver.Exchange) (*caller, error) {
 	x.LogProject = c.named
 	var token string
 	if t.o.PublicKey != "" && door.Anonymous(x) {
-		c.credential = access.Credential{Key: t.o.PublicKey, RemoteAddr: x.Ctx.RemoteIP().String()}
+		c.credential = t.publicCredential()
+		c.credential.RemoteAddr = x.Ctx.RemoteIP().String()
 		c.principal, token, err = t.door.IdentifyAs(x, c.credential)
 	} else {
 		c.principal, token, c.credential, err = t.door.Identify(x, false)
@@ -99,6 +100,9 @@ func (t *MCP) identify(x *httpserver.Exchange) (*caller, error) {
 	}
 	return c, nil
 }
+
+// publicCredential is what counts for callers without any.
+func (t *MCP) publicCredential() access.Credential { return access.Credential{Key: t.o.PublicKey} }
 
 // knownHost tells requests that a page of somebody else's makes a browser send
 // to this machine by a name that it has turned to it (DNS rebinding). They
