@@ -35,6 +35,7 @@ type commands struct {
 	Export  exportCommand  `cmd:"" help:"Write all records of a project as lines of JSON."`
 	Import  importCommand  `cmd:"" help:"Read records that export wrote."`
 	Schema  schemaCommand  `cmd:"" help:"Compare schemas with each other and with databases."`
+	MCP     mcpCommand     `cmd:"" name:"mcp" help:"Serve the Model Context Protocol over stdin and stdout, for programs that start their servers themselves."`
 	Init    initCommand    `cmd:"" help:"Make the keys that separate processes need to meet on an external NATS server."`
 	Doctor  doctorCommand  `cmd:"" help:"Ask whether a server, or one of its services, serves."`
 	Info    infoCommand    `cmd:"" help:"Print the settings in force and what is compiled in."`
@@ -50,13 +51,17 @@ type remote struct {
 }
 
 func (r remote) client() (*client.Client, error) {
-	key := r.Key
-	if key == "" {
+	return client.New(r.URL, client.WithAPIKey(r.key()), client.WithProject(r.Project))
+}
+
+// key is the API key to show; "" if there is none.
+func (r remote) key() string {
+	if r.Key == "" {
 		if b, err := os.ReadFile(filepath.Join(r.DataDir, "admin.key")); err == nil {
-			key = strings.TrimSpace(string(b))
+			return strings.TrimSpace(string(b))
 		}
 	}
-	return client.New(r.URL, client.WithAPIKey(key), client.WithProject(r.Project))
+	return r.Key
 }
 
 // output is how a command speaks: results to stdout, the rest to stderr.

@@ -97,6 +97,7 @@ func TestTransportsAgree(t *testing.T) {
 		"trpc":    trpcDoor,
 		"graphql": graphqlDoor,
 		"odata":   odataDoor,
+		"mcp":     mcpDoor,
 	} {
 		t.Run(name, func(t *testing.T) {
 			ask := open(t, serve(t, schemaFile(t, deskSchema)))

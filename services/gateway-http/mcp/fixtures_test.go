@@ -1,3 +1,5 @@
+//lint:file-ignore SA1019 the suite asks for logging and sampling, which the newest revision has no more
+
 package mcp
 
 import (
@@ -145,7 +147,7 @@ func fixtureTools(s *sdk.Server) {
 	})
 	add("test_tool_with_logging", none, func(ctx context.Context, r *sdk.CallToolRequest) (*sdk.CallToolResult, error) {
 		for _, text := range []string{"Tool execution started", "Tool processing data", "Tool execution completed"} {
-			if err := r.Session.Log(ctx, &sdk.LoggingMessageParams{Level: "info", Data: text}); err != nil { //nolint:staticcheck // the suite asks for it
+			if err := r.Session.Log(ctx, &sdk.LoggingMessageParams{Level: "info", Data: text}); err != nil {
 				return nil, err
 			}
 		}
@@ -164,7 +166,7 @@ func fixtureTools(s *sdk.Server) {
 		if err := json.Unmarshal(r.Params.Arguments, &in); err != nil {
 			return nil, err
 		}
-		got, err := r.Session.CreateMessage(ctx, &sdk.CreateMessageParams{MaxTokens: 100, Messages: []*sdk.SamplingMessage{{Role: "user", Content: plainText(in.Prompt)}}}) //nolint:staticcheck // the suite asks for it
+		got, err := r.Session.CreateMessage(ctx, &sdk.CreateMessageParams{MaxTokens: 100, Messages: []*sdk.SamplingMessage{{Role: "user", Content: plainText(in.Prompt)}}})
 		if err != nil {
 			return nil, err
 		}

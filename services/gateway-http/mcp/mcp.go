@@ -226,6 +226,9 @@ func (t *MCP) bridge(x *httpserver.Exchange, c *caller, h http.Handler, long boo
 		header.Del(name)
 	}
 	header.Set("Authorization", "Bearer door") // see handler
+	if len(header["Accept"]) == 0 {            // which is to accept anything
+		header.Set("Accept", "*/*")
+	}
 	call.Request = call.Request.WithContext(context.WithValue(call.Request.Context(), callerKey{}, c))
 	var ended func()
 	if long {

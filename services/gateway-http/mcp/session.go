@@ -94,13 +94,6 @@ func (s *sessions) add(ss *sdk.ServerSession, principal string) {
 	})
 }
 
-// len is how many sessions are open.
-func (s *sessions) len() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.open)
-}
-
 // close ends all sessions and waits for them.
 func (s *sessions) close() {
 	s.mu.Lock()

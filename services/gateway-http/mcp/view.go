@@ -73,7 +73,8 @@ func (t *MCP) viewOf(c *caller) (*view, error) {
 		v.server = sdk.NewServer(identity, &sdk.ServerOptions{
 			Instructions: instructions, CompletionHandler: t.completer(v),
 			Capabilities: &sdk.ServerCapabilities{
-				Logging: &sdk.LoggingCapabilities{}, Tools: &sdk.ToolCapabilities{ListChanged: true},
+				Logging: &sdk.LoggingCapabilities{}, //lint:ignore SA1019 revisions before 2026-07-28 have it
+				Tools:   &sdk.ToolCapabilities{ListChanged: true},
 				Prompts: &sdk.PromptCapabilities{ListChanged: true}, Resources: &sdk.ResourceCapabilities{ListChanged: true},
 			},
 		})
