@@ -93,8 +93,15 @@ func compare(t *testing.T, dialect string, f, p *contender, goals []goal) {
 // alternate runs floor and product in turn until enough quiet pairs are there.
 func alternate(t *testing.T, p, f *contender, kind string, status int) []pair {
 	t.Helper()
-	lp := &load.Load{Addr: p.addr, PID: p.pid, Also: p.database, Conns: conns, Request: p.fill(kind), Status: status}
-	lf := &load.Load{Addr: f.addr, PID: f.pid, Also: f.database, Conns: conns, Request: f.fill(kind), Status: status}
+	return inTurn(t,
+		&load.Load{Addr: p.addr, PID: p.pid, Also: p.database, Conns: conns, Request: p.fill(kind), Status: status},
+		&load.Load{Addr: f.addr, PID: f.pid, Also: f.database, Conns: conns, Request: f.fill(kind), Status: status})
+}
+
+// inTurn is alternate for two loads of any kind: what is measured, and what it
+// is measured against.
+func inTurn(t *testing.T, lp, lf *load.Load) []pair {
+	t.Helper()
 	run := func(l *load.Load, d time.Duration) load.Result {
 		r, err := l.Burst(d)
 		if err != nil {

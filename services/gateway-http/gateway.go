@@ -20,6 +20,7 @@ import (
 	"github.com/octomesh/octomesh/services/gateway-http/door"
 	"github.com/octomesh/octomesh/services/gateway-http/httpserver"
 	"github.com/octomesh/octomesh/services/gateway-http/live"
+	"github.com/octomesh/octomesh/services/gateway-http/natsapi"
 	"github.com/octomesh/octomesh/services/gateway-http/openapi"
 )
 
@@ -168,6 +169,7 @@ func (s *Service) mount() {
 	s.admin = admin.New(s.door, Transports(&s.cfg), s.Check)
 	s.admin.Mount(mux)
 	openapi.New(s.door).Mount(mux)
+	natsapi.New(s.door).Mount(mux)
 	for _, t := range transports {
 		if t.enabled(&s.cfg) {
 			t.mount(s, mux)
