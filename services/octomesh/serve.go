@@ -194,6 +194,7 @@ func (a *announcement) Run(ctx context.Context) error {
 	if err := a.say(); err != nil {
 		return err
 	}
+	forgetStartup()
 	close(a.ready)
 	<-ctx.Done()
 	return nil
