@@ -32,6 +32,7 @@ func Compile(s *sdl.Schema, text, name string, l Limits, suggest bool) (*Plan, [
 	if p := l.check(doc); p != nil {
 		return nil, []Problem{*p}
 	}
+	suggest = suggest && len(text) <= guessBytes && len(s.AST.Types) <= guessTypes
 	if list := validator.ValidateWithRules(s.AST, doc, ruleSet(s, suggest)); len(list) > 0 {
 		return nil, problems(fault.InvalidRequest, list)
 	}
@@ -48,6 +49,13 @@ func Compile(s *sdl.Schema, text, name string, l Limits, suggest bool) (*Plan, [
 	}
 	return c.plan, nil
 }
+
+// Guessing what was meant compares each wrong name with all that there are: it is
+// left out where that could take long.
+const (
+	guessBytes = 2 << 10 // of the document
+	guessTypes = 800
+)
 
 func pick(doc *ast.QueryDocument, name string) (*ast.OperationDefinition, *Problem) {
 	if len(doc.Operations) == 0 {

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
@@ -27,6 +28,9 @@ func problem(at Pos, format string, args ...any) *Problem {
 	return p
 }
 
+// maxMessage bounds one message, in bytes.
+const maxMessage = 400
+
 // problems translates the parser's and the rules' errors; the first dozen tell
 // enough.
 func problems(code fault.Code, list gqlerror.List) []Problem {
@@ -36,6 +40,9 @@ func problems(code fault.Code, list gqlerror.List) []Problem {
 	out := make([]Problem, 0, len(list))
 	for _, e := range list {
 		p := Problem{Code: code, Message: e.Message}
+		if len(p.Message) > maxMessage { // it quotes the document
+			p.Message = strings.ToValidUTF8(p.Message[:maxMessage], "") + "…"
+		}
 		for _, l := range e.Locations {
 			p.At = append(p.At, Pos{l.Line, l.Column})
 		}
