@@ -1,6 +1,8 @@
 package gateway_test
 
 import (
+	"io"
+	"net/http"
 	"os"
 	"reflect"
 	"regexp"
@@ -10,6 +12,9 @@ import (
 
 	"github.com/octomesh/octomesh/pkg/access"
 	gateway "github.com/octomesh/octomesh/services/gateway-http"
+	"github.com/octomesh/octomesh/services/gateway-http/docspage"
+	"github.com/octomesh/octomesh/services/gateway-http/httpserver"
+	"github.com/octomesh/octomesh/services/gateway-http/internal/scripted"
 )
 
 // toggles are the settings of cfg that turn a transport on, by its name.
@@ -93,5 +98,28 @@ func TestReadmeListsTransports(t *testing.T) {
 	}
 	if len(missing) > 0 {
 		t.Errorf("README's table lacks %v", missing)
+	}
+}
+
+// TestDocsShowTransports: the page at /docs has a first call for each transport.
+func TestDocsShowTransports(t *testing.T) {
+	cfg := gateway.DefaultConfig()
+	h := scripted.New(t, httpserver.Options{}, func(h *scripted.House, m *httpserver.Mux) {
+		docspage.New(h.Door, gateway.Transports(&cfg)).Mount(m)
+	})
+	res, err := http.Get("http://" + h.Addr + "/docs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	defer http.DefaultClient.CloseIdleConnections()
+	page, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range append(gateway.Transports(&cfg), "nats") {
+		if !strings.Contains(string(page), `<section class="call" id="`+name+`">`) {
+			t.Errorf("/docs has no first call for %s: see docspage/calls.go", name)
+		}
 	}
 }

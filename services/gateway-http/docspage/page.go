@@ -1,0 +1,152 @@
+package docspage
+
+import (
+	"bytes"
+	"embed"
+	"hash/maphash"
+	"html"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/octomesh/octomesh/pkg/schema"
+	"github.com/octomesh/octomesh/services/gateway-http/door"
+	"github.com/octomesh/octomesh/services/gateway-http/httpserver"
+)
+
+//go:embed assets
+var assets embed.FS
+
+// policy lets the page load and ask nothing but this server, and lets no text
+// become a script.
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+// file is one of the page's parts, with its tag.
+type file struct {
+	kind, tag string
+	body      []byte
+}
+
+// Page serves /docs.
+type Page struct {
+	door  *door.Door
+	calls string // the first calls, as HTML
+	shell string
+	files map[string]file
+}
+
+// New returns the page for the transports that are turned on.
+func New(d *door.Door, transports []string) *Page {
+	p := &Page{door: d, calls: firstCalls(transports), shell: string(asset("page.html")), files: map[string]file{}}
+	for name, kind := range map[string]string{"page.css": "text/css; charset=utf-8", "page.js": "text/javascript; charset=utf-8", "reference.js": "text/javascript; charset=utf-8"} {
+		p.files[name] = newFile(kind, asset(name))
+	}
+	return p
+}
+
+func asset(name string) []byte {
+	b, err := assets.ReadFile("assets/" + name)
+	if err != nil {
+		panic(err) // it is embedded
+	}
+	return b
+}
+
+var seed = maphash.MakeSeed()
+
+func newFile(kind string, body []byte) file {
+	return file{kind, `"` + strconv.FormatUint(maphash.Bytes(seed, body), 36) + `"`, body}
+}
+
+// Mount adds the routes, for each project too.
+func (p *Page) Mount(m *httpserver.Mux) { m.Scoped("docs", p.serve) }
+
+func (p *Page) serve(x *httpserver.Exchange) {
+	x.Transport, x.Op = "rest", "docs"
+	const allow = "GET, HEAD, OPTIONS"
+	switch method := x.Method(); {
+	case method == "OPTIONS":
+		x.Options(allow)
+	case method != "GET":
+		x.NotAllowed(allow)
+	case len(x.Segments) == 1:
+		p.page(x)
+	case len(x.Segments) == 2:
+		f, ok := p.files[x.Segments[1]]
+		if !ok {
+			x.NotFound()
+			return
+		}
+		send(x, f)
+	default:
+		x.NotFound()
+	}
+}
+
+// page writes the page for who asks: under which address, of which project.
+func (p *Page) page(x *httpserver.Exchange) {
+	if bytes.HasSuffix(x.Ctx.URI().PathOriginal(), []byte{'/'}) { // the parts' addresses are relative
+		x.SetHeader("Location", "../docs")
+		x.Empty(fasthttp.StatusMovedPermanently)
+		return
+	}
+	slug := x.Project
+	if slug == "" {
+		slug = door.DefaultProject
+	}
+	project, err := p.door.Projects.Find(slug)
+	if err != nil && x.Project != "" {
+		x.Fail(err)
+		return
+	}
+	// What a named project holds is for those who may read it: the page asks
+	// again with a key. The default project's names are open, as in /health.
+	e := &schema.Entity{Name: "Product", Collection: "products"}
+	if project != nil && x.Project == "" && len(project.Catalog.Entities) > 0 {
+		e = project.Catalog.Entities[0]
+	}
+	host := string(x.Ctx.Host())
+	values := map[string]string{
+		"url": "http://" + host, "ws": "ws://" + host, "host": strings.Split(host, ":")[0], "subject": "mostajs.",
+		"entity": e.Name, "collection": e.Collection, "plural": plural(e.Name),
+	}
+	if x.Project != "" {
+		values["url"] += "/" + slug
+		values["ws"] += "/" + slug
+		values["subject"] += slug + "."
+	}
+	body := strings.Replace(p.shell, "<!-- calls -->", p.calls, 1)
+	send(x, newFile("text/html; charset=utf-8", []byte(fill(body, values))))
+}
+
+// plural is the name of a list in GraphQL, see docs/graphql.md.
+func plural(entity string) string {
+	r := []rune(entity)
+	r[0] = unicode.ToLower(r[0])
+	return string(r) + "s"
+}
+
+// fill puts values where {{name}} stands, as text in an element that the page's
+// script finds again.
+func fill(s string, values map[string]string) string {
+	for name, value := range values {
+		s = strings.ReplaceAll(s, "{{"+name+"}}", `<span data-fill="`+name+`">`+html.EscapeString(value)+`</span>`)
+	}
+	return s
+}
+
+func send(x *httpserver.Exchange, f file) {
+	x.SetHeader("Content-Security-Policy", policy)
+	x.SetHeader("Referrer-Policy", "no-referrer")
+	x.SetHeader("Cross-Origin-Opener-Policy", "same-origin")
+	x.SetHeader("Cache-Control", "no-cache")
+	x.SetHeader("ETag", f.tag)
+	if have := x.Header("If-None-Match"); have != "" && strings.Contains(have, f.tag) {
+		x.Empty(fasthttp.StatusNotModified)
+		return
+	}
+	x.JSON(fasthttp.StatusOK, f.body)
+	x.Ctx.Response.Header.SetContentType(f.kind)
+}

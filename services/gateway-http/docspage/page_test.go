@@ -1,0 +1,126 @@
+package docspage_test
+
+import (
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/octomesh/octomesh/pkg/access"
+	"github.com/octomesh/octomesh/services/gateway-http/docspage"
+	"github.com/octomesh/octomesh/services/gateway-http/httpserver"
+	"github.com/octomesh/octomesh/services/gateway-http/internal/scripted"
+)
+
+func house(t *testing.T, transports ...string) *scripted.House {
+	return scripted.New(t, httpserver.Options{}, func(h *scripted.House, m *httpserver.Mux) { docspage.New(h.Door, transports).Mount(m) })
+}
+
+func get(t *testing.T, h *scripted.House, method, path string, headers ...string) (*http.Response, string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, "http://"+h.Addr+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range headers {
+		name, value, _ := strings.Cut(s, ": ")
+		if req.Header.Set(name, value); name == "Host" {
+			req.Host = value
+		}
+	}
+	res, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res, string(b)
+}
+
+func TestPage(t *testing.T) {
+	h := house(t, "rest", "arrow")
+	res, body := get(t, h, "GET", "/docs")
+	if res.StatusCode != 200 || res.Header.Get("Content-Type") != "text/html; charset=utf-8" {
+		t.Fatal(res.StatusCode, res.Header)
+	}
+	for _, want := range []string{
+		`<span data-fill="url">http://` + h.Addr + `</span>/api/v1/<span data-fill="collection">products</span>?limit=5`,
+		`id="rest"`, `id="arrow"`, `id="nats"`, `<span data-fill="subject">mostajs.</span><span data-fill="entity">Product</span>.findAll`,
+	} {
+		if !strings.Contains(body, want) {
+			t.Errorf("the page lacks %s", want)
+		}
+	}
+	if strings.Contains(body, `id="graphql"`) || strings.Contains(body, "{{") || strings.Contains(body, "<!-- calls") {
+		t.Error("the page shows what is turned off, or a place that was not filled")
+	}
+	// A named project: its address, and nothing of what it holds.
+	if _, body = get(t, h, "GET", "/shop/docs"); !strings.Contains(body, h.Addr+"/shop</span>/api/v1/") || !strings.Contains(body, "mostajs.shop.") {
+		t.Error("a project's page has another address")
+	}
+	for path, want := range map[string]int{"/docs/page.css": 200, "/shop/docs/page.js": 200, "/docs/reference.js": 200, "/docs/page.html": 404, "/docs/a/b": 404, "/nobody/docs": 404, "/docs/": 301} {
+		if res, body := get(t, h, "GET", path); res.StatusCode != want {
+			t.Errorf("%s: %d %s", path, res.StatusCode, body)
+		}
+	}
+	if res, _ := get(t, h, "POST", "/docs"); res.StatusCode != 405 {
+		t.Error(res.StatusCode)
+	}
+	// The Host header is text like any other.
+	if _, body = get(t, h, "GET", "/docs", `Host: a"><script>alert(1)</script>`); strings.Contains(body, "<script>alert") {
+		t.Error("a Host header became markup")
+	}
+}
+
+func TestPolicy(t *testing.T) {
+	h := house(t)
+	for _, path := range []string{"/docs", "/docs/page.css", "/docs/page.js", "/docs/reference.js"} {
+		res, _ := get(t, h, "GET", path)
+		policy := res.Header.Get("Content-Security-Policy")
+		if !strings.HasPrefix(policy, "default-src 'none'; script-src 'self';") || strings.Contains(policy, "unsafe") || strings.Contains(policy, "http") {
+			t.Errorf("%s: %s", path, policy)
+		}
+		tag := res.Header.Get("ETag")
+		if again, _ := get(t, h, "GET", path, "If-None-Match: "+tag); tag == "" || again.StatusCode != 304 {
+			t.Errorf("%s: the tag %s, then %d", path, tag, again.StatusCode)
+		}
+	}
+}
+
+// TestNothingFromOutside reads the parts of the page: no address of another
+// server, no script or style in the markup, nothing that makes markup of text.
+func TestNothingFromOutside(t *testing.T) {
+	files, err := filepath.Glob("assets/*")
+	if err != nil || len(files) != 4 {
+		t.Fatal(files, err)
+	}
+	outside := regexp.MustCompile(`(?i)https?://|["'(=]//|@import|(?-i:url\()|<script>|<style|\son[a-z]+=|style=|innerHTML|outerHTML|insertAdjacent|document\.write|\beval\b|new Function`)
+	for _, name := range files {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for n, line := range strings.Split(string(b), "\n") {
+			if strings.HasSuffix(name, ".js") { // a comment may name an address
+				line, _, _ = strings.Cut(line, "// ")
+				line, _, _ = strings.Cut(line, "/** ")
+			}
+			if found := outside.FindString(line); found != "" {
+				t.Errorf("%s:%d has %q", name, n+1, found)
+			}
+		}
+	}
+	h := house(t, access.TransportNames...)
+	_, body := get(t, h, "GET", "/docs")
+	for _, m := range regexp.MustCompile(`(?:src|href)="([^"]*)"`).FindAllStringSubmatch(body, -1) {
+		if to := m[1]; !strings.HasPrefix(to, "docs/") && to != "data:," && to != "openapi.json" {
+			t.Errorf("the page refers to %s", to)
+		}
+	}
+}
