@@ -44,7 +44,9 @@ func TestFixtures(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	m.mu.Lock()
 	v.server = fixtures(m)
+	m.mu.Unlock()
 	cmd := exec.CommandContext(t.Context(), node, "mcp/suite.mjs")
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "OCTOMESH_MCP_URL=http://"+h.Addr+"/mcp", "MCP_SCENARIOS=active,json-schema-2020-12")

@@ -27,7 +27,7 @@ const maxViews = 256
 // resources follow the catalogs, and its sessions hear when they change.
 type view struct {
 	server *sdk.Server
-	sample *caller // one of those who see it
+	sample *caller // principal and named project of one of those who see it
 	used   time.Time
 
 	all       []catalogue.Seen
@@ -69,7 +69,7 @@ func (t *MCP) viewOf(c *caller) (*view, error) {
 		if len(t.views) >= maxViews {
 			t.forget()
 		}
-		v = &view{sample: c, listed: map[string]string{}, resources: map[string]string{}}
+		v = &view{sample: &caller{principal: c.principal, named: c.named}, listed: map[string]string{}, resources: map[string]string{}}
 		v.server = sdk.NewServer(identity, &sdk.ServerOptions{
 			Instructions: instructions, CompletionHandler: t.completer(v),
 			Capabilities: &sdk.ServerCapabilities{
