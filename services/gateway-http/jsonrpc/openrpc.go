@@ -111,16 +111,13 @@ func (d *description) method(e *schema.Entity, op *mesh.Op) {
 // param is a reference to a content descriptor, which methods share unless it
 // speaks of an entity.
 func (d *description) param(e *schema.Entity, op *mesh.Op, name string) object {
-	key, s := name, object{}
-	switch {
-	case name == "data" && e != nil:
+	key, s := name, params[name]
+	if name == "data" && e != nil {
 		kind := "Patch"
 		if op.Name == "create" {
 			kind = "Input"
 		}
 		key, s = e.Name+kind, ref("schemas", e.Name+kind)
-	default:
-		s = params[name]
 	}
 	needed := procedure.Needs(op, name)
 	if needed {

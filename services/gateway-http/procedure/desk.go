@@ -184,11 +184,7 @@ func (s *Desk) call(r *mesh.Request) ([]byte, error) {
 	if !s.batch {
 		s.note(reply)
 	}
-	body, err := s.whole(s.ctx, r, reply)
-	if err == nil && s.room.Add(-int64(len(body))) < 0 {
-		err = tooLarge()
-	}
-	return body, err
+	return s.whole(s.ctx, r, reply)
 }
 
 // Failed is err as the caller may see it, of one call of a batch; what a person

@@ -90,9 +90,24 @@ func tooLarge() error {
 	return fault.New(fault.PayloadTooLarge, "the replies of this request are over %d bytes together: ask for pages, or for fewer at a time", maxReplies)
 }
 
+// take sets n bytes of what all replies may have aside.
+func (s *Desk) take(n int) error {
+	if s.room.Add(-int64(n)) < 0 {
+		s.room.Add(int64(n)) // a smaller one may still have a place
+		return tooLarge()
+	}
+	return nil
+}
+
 // whole puts a chunked reply together.
 func (s *Desk) whole(ctx context.Context, r *mesh.Request, reply *mesh.Reply) ([]byte, error) {
 	chunked := mesh.LookupOp(r.Entity, r.Op).Chunked
+	if err := s.take(len(reply.Body)); err != nil {
+		if reply.Chunks != nil {
+			_ = reply.Chunks.Close()
+		}
+		return nil, err
+	}
 	if reply.Chunks == nil {
 		if chunked {
 			return array(reply.Body), nil
@@ -110,12 +125,14 @@ func (s *Desk) whole(ctx context.Context, r *mesh.Request, reply *mesh.Reply) ([
 		if errors.Is(err, io.EOF) {
 			return body, nil
 		}
+		if err == nil {
+			err = s.take(len(part))
+		}
 		if err != nil {
+			s.room.Add(int64(len(body)))
 			return nil, err
 		}
-		if body = append(body, part...); int64(len(body)) > s.room.Load() {
-			return nil, tooLarge()
-		}
+		body = append(body, part...)
 	}
 }
 

@@ -43,7 +43,7 @@ const (
 
 func (t *TRPC) serve(x *httpserver.Exchange) {
 	x.Transport, x.Op = Transport, "none"
-	x.SetHeader("Vary", "trpc-accept, accept")
+	x.Ctx.Response.Header.Add("Vary", "trpc-accept, accept")
 	describing := len(x.Segments) == 1 || len(x.Segments) == 2 && x.Segments[1] == typesFile
 	switch {
 	case x.Ctx.IsOptions():

@@ -171,6 +171,22 @@ func TestCalls(t *testing.T) {
 	}
 }
 
+// TestBrowsers: what tRPC's links send is allowed to pages of other origins, and
+// caches learn that a reply depends on it.
+func TestBrowsers(t *testing.T) {
+	h := scripted.New(t, httpserver.Options{Origins: []string{"https://shop.example"}}, func(h *scripted.House, m *httpserver.Mux) { trpc.New(h.Door, h.Hub).Mount(m) })
+	res := open(t, h, "OPTIONS", "/trpc/Product.count", "", "Origin: https://shop.example", "Access-Control-Request-Method: GET")
+	allowed := strings.ToLower(res.Header.Get("Access-Control-Allow-Headers"))
+	if !strings.Contains(allowed, "trpc-accept") || !strings.Contains(allowed, "x-api-key") {
+		t.Error(allowed)
+	}
+	res = open(t, h, "GET", "/trpc/Product.count", "", "Origin: https://shop.example")
+	defer res.Body.Close()
+	if vary := strings.Join(res.Header.Values("Vary"), ", "); vary != "Origin, trpc-accept, accept" {
+		t.Error(vary)
+	}
+}
+
 // TestBatchStatus: mixed fates give 207, one fate gives its own status.
 func TestBatchStatus(t *testing.T) {
 	h := house(t)
