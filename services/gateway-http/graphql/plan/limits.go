@@ -28,7 +28,11 @@ const maxReflection = 20
 
 // measure is what a selection comes to, with its fragments written out. It
 // saturates: fragments within fragments double at every step.
-type measure struct{ fields, depth, reflection, aliases, roots, directives int }
+type measure struct{ fields, depth, reflection, aliases, roots, directives, repeated int }
+
+// maxRepeated bounds how often a selection may name one field: validation
+// compares each two of them.
+const maxRepeated = 100
 
 const saturated = 1 << 20
 
@@ -37,7 +41,7 @@ func (m *measure) add(o measure) {
 	m.aliases = min(saturated, m.aliases+o.aliases)
 	m.roots = min(saturated, m.roots+o.roots)
 	m.directives = min(saturated, m.directives+o.directives)
-	m.depth, m.reflection = max(m.depth, o.depth), max(m.reflection, o.reflection)
+	m.depth, m.reflection, m.repeated = max(m.depth, o.depth), max(m.reflection, o.reflection), max(m.repeated, o.repeated)
 }
 
 // meter measures fragments once each. A cycle counts as nothing: validation
@@ -50,11 +54,14 @@ type meter struct {
 
 func (m *meter) set(s ast.SelectionSet) measure {
 	var sum measure
+	times := map[string]int{}
 	for _, sel := range s {
 		switch sel := sel.(type) {
 		case *ast.Field:
 			inner := m.set(sel.SelectionSet)
 			inner.roots = 1
+			times[sel.Alias]++
+			inner.repeated = max(inner.repeated, times[sel.Alias])
 			inner.fields++
 			inner.directives += len(sel.Directives)
 			if sel.Alias != sel.Name {
@@ -129,6 +136,7 @@ func (l *Limits) check(doc *ast.QueryDocument) *Problem {
 		{"fields of the root type", all.roots, l.Roots},
 		{"directives", all.directives, l.Directives},
 		{"operations", len(doc.Operations), l.Roots},
+		{"repetitions of one field", all.repeated, maxRepeated},
 		{"fragments", len(doc.Fragments), l.Fields},
 	} {
 		if x.has > x.limit {
