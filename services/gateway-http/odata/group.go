@@ -129,4 +129,3 @@ func (b *batch) finish(g *group, reply *mesh.Reply) error {
 	}
 	return nil
 }
-

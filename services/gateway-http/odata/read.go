@@ -210,17 +210,21 @@ func (r *request) page(read *translate.Read, data, meta []byte, since string) er
 // rows appends an array of entities.
 func (r *request) rows(dst []byte, s *shape, data []byte) ([]byte, int) {
 	dst = append(dst, '[')
-	n, list := 0, within(data)
-	for {
-		row, ok := list.next()
-		if !ok {
-			return append(dst, ']'), n
+	n := 0
+	for i := 1; i < len(data) && data[i] != ']'; {
+		if data[i] == ',' {
+			i++
 		}
 		if n++; n > 1 {
 			dst = append(dst, ',')
 		}
-		dst = s.append(dst, row)
+		end := 0
+		if dst, end = s.take(dst, data[i:]); end == 0 {
+			break
+		}
+		i += end
 	}
+	return append(dst, ']'), n
 }
 
 // context appends the context's URL, unless none was asked for.

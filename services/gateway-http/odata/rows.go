@@ -153,24 +153,33 @@ func versionOf(row []byte) []byte {
 
 // append appends a record as an entity.
 func (s *shape) append(dst, row []byte) []byte {
-	if len(row) == 0 || row[0] != '{' {
-		return append(dst, row...)
+	dst, _ = s.take(dst, row)
+	return dst
+}
+
+// take appends the record at the start of b and returns where it ends, so that a
+// list is walked over once.
+func (s *shape) take(dst, b []byte) ([]byte, int) {
+	if len(b) == 0 || b[0] != '{' {
+		end := skip(b, 0)
+		return append(dst, b[:end]...), end
 	}
 	dst = append(dst, '{')
 	start := len(dst)
 	if !s.rows {
-		dst = s.control(dst, row)
+		dst = s.control(dst, b)
 		if s.ref {
-			return append(dst, '}')
+			return append(dst, '}'), skip(b, 0)
 		}
 	}
 	if len(s.actions) == 0 && s.only == nil {
-		if len(row) > 2 && len(dst) > start {
+		end := skip(b, 0)
+		if end > 2 && len(dst) > start {
 			dst = append(dst, ',')
 		}
-		return append(dst, row[1:]...)
+		return append(dst, b[1:end]...), end
 	}
-	m := over(row)
+	m := over(b)
 	for {
 		key, value, ok := m.next()
 		if !ok {
@@ -179,20 +188,19 @@ func (s *shape) append(dst, row []byte) []byte {
 		if s.only != nil && !s.only[string(key)] {
 			continue
 		}
-		a := s.action(key)
-		if a == nil {
-			dst = comma(dst, start)
-			dst = append(append(append(append(dst, '"'), key...), '"', ':'), value...)
+		if a := s.action(key); a != nil {
+			dst = s.act(dst, start, a, value, b)
 			continue
 		}
-		dst = s.act(dst, start, a, value, row)
+		dst = comma(dst, start)
+		dst = append(append(append(append(dst, '"'), key...), '"', ':'), value...)
 	}
 	for i := range s.actions { // what the worker was not asked for
 		if a := &s.actions[i]; a.fill != nil && a.do == doToMany {
-			dst = s.filledIn(dst, start, a, string(idOf(row)))
+			dst = s.filledIn(dst, start, a, string(idOf(b)))
 		}
 	}
-	return append(dst, '}')
+	return append(dst, '}'), m.i + 1
 }
 
 func comma(dst []byte, start int) []byte {

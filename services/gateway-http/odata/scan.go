@@ -135,10 +135,22 @@ func text(value []byte) string {
 	return string(value[1 : len(value)-1])
 }
 
+var (
+	okData      = []byte(`{"status":"ok","data":`)
+	metadataKey = []byte(`,"metadata":{`)
+)
+
 // parts takes a reply's body apart.
 func parts(body []byte) (data, meta []byte, err error) {
 	if len(body) == 0 || body[0] != '{' {
 		return nil, nil, fault.New(fault.Internal, "the worker's reply cannot be read")
+	}
+	// A worker writes status, data, metadata: the last one is found from behind,
+	// without a walk over the rows.
+	if at := bytes.LastIndex(body, metadataKey); at > 0 && bytes.HasPrefix(body, okData) {
+		if from := at + len(metadataKey) - 1; skip(body, from) == len(body)-1 {
+			return body[min(len(okData), at):at], body[from : len(body)-1], nil
+		}
 	}
 	m := over(body)
 	for {
