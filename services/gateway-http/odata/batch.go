@@ -88,7 +88,10 @@ func (r *request) batched() error {
 	if r.form.prefer.proceed {
 		r.res.applied("continue-on-error")
 	}
-	if kind == "multipart/mixed" && !strings.Contains(r.header("Accept"), "json") {
+	// Clients of 4.0 ask for JSON with every request, and mean the parts; only 4.01
+	// lets a multipart batch be answered in JSON.
+	asked := strings.HasPrefix(r.header("Accept"), "application/json") && strings.TrimSpace(r.header("OData-MaxVersion")) == "4.01"
+	if kind == "multipart/mixed" && !asked {
 		b.replyMultipart()
 	} else {
 		b.replyJSON()

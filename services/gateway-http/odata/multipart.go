@@ -105,12 +105,11 @@ func (b *batch) http(body io.Reader, outer textproto.MIMEHeader, group string, n
 	if err != nil {
 		return errMultipart
 	}
-	if length, err := strconv.Atoi(headers.Get("Content-Length")); err == nil && length >= 0 && length <= len(content) {
-		content = content[:length]
-	}
+	// The boundary says where a body ends; the lengths that clients write are
+	// often those of something else.
 	p := &part{
 		id: outer.Get("Content-ID"), group: group, method: strings.ToUpper(method), url: target,
-		headers: map[string]string{}, body: bytes.TrimRight(content, "\r\n"),
+		headers: map[string]string{}, body: bytes.Trim(content, "\r\n"),
 	}
 	if p.id == "" {
 		if p.id = headers.Get("Content-ID"); p.id == "" {
@@ -193,9 +192,9 @@ func (b *batch) replyJSON() {
 // protocol has it.
 func (b *batch) replyMultipart() {
 	var out bytes.Buffer
-	boundary := "batch_" + telemetry.NewRequestID()
+	boundary := "batchresponse_" + telemetry.NewRequestID()
 	open := ""
-	inner := "set_" + boundary
+	inner := "changesetresponse_" + strings.TrimPrefix(boundary, "batchresponse_")
 	b.each(func(p *part, status int, headers [][2]string, kind string, body []byte) {
 		if p.skipped {
 			return
