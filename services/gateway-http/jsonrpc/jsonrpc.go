@@ -119,7 +119,7 @@ func (t *JSONRPC) single(x *httpserver.Exchange, body []byte) {
 // failed tells an error, though not to whoever sent a notification (section 4.1).
 func (t *JSONRPC) failed(x *httpserver.Exchange, id []byte, number int, err error) {
 	if id == nil {
-		x.Coded(err)
+		_ = x.Coded(err)
 		x.Empty(fasthttp.StatusNoContent)
 		return
 	}
