@@ -411,6 +411,10 @@ func odataBatches(t *testing.T, s *server) {
 	if r.status != 200 || strings.Count(r.body, "HTTP/1.1 20") != 3 || !strings.Contains(r.header.Get("Content-Type"), "multipart/mixed") {
 		t.Errorf("%d %v\n%s", r.status, r.header, r.body)
 	}
+	r = odataDo(t, s, "POST", "$batch", `{"requests":[{"id":"1","atomicityGroup":"g","method":"PATCH","url":"books('b1')","headers":{"If-Match":"W/\"99\""},"body":{"pages":1}}]}`)
+	if !strings.Contains(r.body, `"status":412`) {
+		t.Errorf("%d %s", r.status, r.body)
+	}
 	many := strings.Repeat(`{"id":"%d","method":"GET","url":"books"},`, 101)
 	ids := make([]any, 101)
 	for i := range ids {

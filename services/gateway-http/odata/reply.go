@@ -67,7 +67,11 @@ func versionStatus(err error) int {
 	if f.Code != fault.Conflict {
 		return 0
 	}
-	if m, ok := f.Details.(map[string]any); ok && m["expected"] != nil {
+	m, _ := f.Details.(map[string]any)
+	if inner, ok := m["details"].(map[string]any); ok { // of an operation of a transaction
+		m = inner
+	}
+	if m["expected"] != nil {
 		return fasthttp.StatusPreconditionFailed
 	}
 	return 0

@@ -45,7 +45,18 @@ func skip(b []byte, i int) int {
 }
 
 func skipText(b []byte, i int) int {
-	for i++; i < len(b); i++ {
+	// Keys and most values are short, and have no escape: a call that searches
+	// costs more than a look at each byte.
+	i++
+	for end := min(len(b), i+24); i < end; i++ {
+		if b[i] == '"' {
+			return i + 1
+		}
+		if b[i] == '\\' {
+			break
+		}
+	}
+	for ; i < len(b); i++ {
 		n := bytes.IndexByte(b[i:], '"')
 		if n < 0 {
 			return len(b)
