@@ -19,10 +19,14 @@ const ContentType = "application/vnd.apache.arrow.stream"
 type Arrow struct {
 	door      *door.Door
 	artefacts door.Artefacts
+	// compressing has a place for each stream that may be compressed.
+	compressing chan struct{}
 }
 
 // New returns the protocol over a Door.
-func New(d *door.Door) *Arrow { return &Arrow{door: d} }
+func New(d *door.Door) *Arrow {
+	return &Arrow{door: d, compressing: make(chan struct{}, maxCompressed)}
+}
 
 // Mount adds the routes.
 func (t *Arrow) Mount(m *httpserver.Mux) { m.Scoped("arrow", t.serve) }

@@ -270,6 +270,56 @@ func TestFlowControl(t *testing.T) {
 	<-source.closed
 }
 
+// Compression takes memory, so only so many streams are compressed at a time;
+// others go on, and a place is free again when a stream is over.
+func TestCompressionIsBounded(t *testing.T) {
+	h := house(t)
+	over := make(chan struct{})
+	h.Mesh.Answer(func(context.Context, *mesh.Request) (*mesh.Reply, error) {
+		return &mesh.Reply{Chunks: &waiting{Chunks: scripted.Chunks{Parts: []string{strings.Repeat(one, 20)}}, over: over}}, nil
+	})
+	const path = "/arrow/stream/Product?compression=lz4&batchSize=1"
+	var open []*http.Response
+	for range 16 {
+		res := call(t, h, "GET", path, "", accept)
+		if res.StatusCode != 200 {
+			t.Fatal(text(t, res))
+		}
+		open = append(open, res)
+	}
+	if res := call(t, h, "GET", path, "", accept); res.StatusCode != 503 || res.Header.Get("Retry-After") != "5" {
+		t.Errorf("one more: %d", res.StatusCode)
+	}
+	if res := call(t, h, "GET", "/arrow/stream/Product?batchSize=1", "", accept); res.StatusCode != 200 {
+		t.Errorf("one without compression: %d", res.StatusCode)
+	}
+	close(over)
+	for _, res := range open {
+		if _, err := rows(t, res.Body); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if res := call(t, h, "GET", path, "", accept); res.StatusCode != 200 {
+		t.Errorf("after they are over: %d", res.StatusCode)
+	}
+}
+
+// waiting ends when the test says so.
+type waiting struct {
+	scripted.Chunks
+	over <-chan struct{}
+}
+
+func (w *waiting) Next(ctx context.Context) ([]byte, error) {
+	if len(w.Parts) == 0 {
+		select {
+		case <-w.over:
+		case <-ctx.Done():
+		}
+	}
+	return w.Chunks.Next(ctx)
+}
+
 // endless gives the same part for ever.
 type endless struct {
 	part   []byte

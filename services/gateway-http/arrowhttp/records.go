@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"io"
+	"sync"
+	"time"
 
 	"github.com/apache/arrow-go/v18/arrow/ipc"
 
@@ -71,7 +73,16 @@ func (t *Arrow) records(x *httpserver.Exchange, p *door.Project, entity string) 
 		return
 	}
 	if a.binary {
-		if err := x.Stream(ctx, cancel, ContentType, nil, newStream(lines, shape, &a), nil); err != nil {
+		out := newStream(lines, shape, &a)
+		if a.compression != "" {
+			if err := t.compress(out); err != nil {
+				_ = lines.Close()
+				cancel()
+				x.Fail(err)
+				return
+			}
+		}
+		if err := x.Stream(ctx, cancel, ContentType, nil, out, nil); err != nil {
 			x.Fail(err)
 		}
 		return
@@ -83,6 +94,21 @@ func (t *Arrow) records(x *httpserver.Exchange, p *door.Project, entity string) 
 		return
 	}
 	x.JSON(200, out)
+}
+
+// maxCompressed bounds the streams that are compressed at a time: each needs some
+// 10 MB for it.
+const maxCompressed = 16
+
+// compress takes one of the places until the stream is closed. Errors: OVERLOADED.
+func (t *Arrow) compress(s *stream) error {
+	select {
+	case t.compressing <- struct{}{}:
+		s.free = sync.OnceFunc(func() { <-t.compressing })
+		return nil
+	default:
+		return fault.New(fault.Overloaded, "%d streams are being compressed: ask without compression, or later", maxCompressed).After(5 * time.Second)
+	}
 }
 
 // piece bounds in bytes what is written to a client at once: so much it has to
@@ -99,6 +125,7 @@ type stream struct {
 	w       *ipc.Writer // once the schema is settled
 	rest    []byte      // of out, still to be handed on
 	ended   bool
+	free    func() // gives back what a compressed stream holds
 }
 
 func newStream(lines mesh.Chunks, shape *columnar.Shape, a *ask) *stream {
@@ -150,4 +177,9 @@ func (s *stream) encode(ctx context.Context) error {
 }
 
 // Close gives the producer up.
-func (s *stream) Close() error { return s.lines.Close() }
+func (s *stream) Close() error {
+	if s.free != nil {
+		s.free()
+	}
+	return s.lines.Close()
+}
