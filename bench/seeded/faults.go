@@ -64,12 +64,12 @@ var faults = []planted{
 		[]suite{restDoor},
 	},
 	{
-		"a stream that breaks looks whole", "services/gateway-http/rest/reply.go",
+		"a stream that breaks looks whole", "services/gateway-http/httpserver/stream.go",
 		"b.ended = true\n\t\t\tif !errors.Is(err, io.EOF) {", "b.ended = true\n\t\t\tif errors.Is(err, io.ErrNoProgress) {",
 		[]suite{restDoor},
 	},
 	{
-		"an event has no position to resume from", "services/gateway-http/sse/session.go",
+		"an event has no position to resume from", "services/gateway-http/sse/frames.go",
 		"\tb = appendID(b, e.Position)\n\tb = append(append(b, \"event: entity.\"", "\tb = append(append(b, \"event: entity.\"",
 		[]suite{eventDoor},
 	},
