@@ -289,6 +289,7 @@ func (l *lane) retry(rest []*request, err error) {
 func (r *request) end(err error) {
 	if len(r.parts) == 0 {
 		r.finish(err)
+		return // it is its caller's again
 	}
 	for _, p := range r.parts {
 		p.finish(err)
