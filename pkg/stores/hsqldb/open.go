@@ -21,6 +21,13 @@ import (
 // connectTimeout bounds the making of a connection.
 const connectTimeout = 10 * time.Second
 
+// settle wakes those who wait for a connection that has nothing open: now and then
+// HSQLDB 2.7 puts a session to wait for one whose transaction has just ended
+// (SYSTEM_SESSIONS shows it: THIS_WAITING_FOR names a session without TRANSACTION),
+// and only the end of that one's next transaction wakes it. A query without a
+// table is none.
+const settle = `SELECT COUNT(*) FROM "_octo_locks" WHERE "name" = ''`
+
 // factsQuery asks for how the database runs.
 const factsQuery = `SELECT MAX(CASE PROPERTY_NAME WHEN 'hsqldb.tx' THEN PROPERTY_VALUE END), MAX(CASE PROPERTY_NAME WHEN 'sql.pad_space' THEN PROPERTY_VALUE END),` +
 	` MAX(CASE PROPERTY_NAME WHEN 'hsqldb.write_delay' THEN PROPERTY_VALUE END) FROM INFORMATION_SCHEMA.SYSTEM_PROPERTIES`
@@ -57,6 +64,7 @@ func open(ctx context.Context, address string, d *sqlgen.Dialect, cat *schema.Ca
 	e.Commit, e.Rollback = "COMMIT", "ROLLBACK"
 	e.Ping = "SELECT 1 FROM (VALUES(0)) AS v"
 	e.Touch, e.LockRows = true, true
+	e.Settle = settle
 	e.Tombstone = sqldb.Tombstone{
 		Prefix: `MERGE INTO "_octo_changes" USING (VALUES `,
 		Row:    "(?)",
