@@ -219,6 +219,9 @@ func (j *job) answer(ctx context.Context, r *mesh.Reply) {
 		if !j.stream && len(r.Body) <= j.single() {
 			j.stopBeat()
 			j.publish(h, r.Body)
+			if r.Release != nil {
+				r.Release()
+			}
 			return
 		}
 		chunks = credit.Bytes(r.Body)

@@ -76,6 +76,10 @@ type Reply struct {
 	Version int64
 	// Chunks, if not nil, is the rest of the reply, and the caller must Close it.
 	Chunks Chunks
+	// Release, if not nil, gives the reply with its Body back to be filled again.
+	// Whoever has sent Body calls it, once, and touches neither afterwards; who does
+	// not call it loses nothing.
+	Release func()
 }
 
 // Chunks is a reply in parts. Next returns io.EOF after the last one; the slice

@@ -162,7 +162,7 @@ func (c *call) writing() (_ writing, err error) {
 
 // read runs a read and makes the reply.
 func (c *call) read(ctx context.Context, t reading) (*mesh.Reply, error) {
-	a := newAnswer()
+	a := lentAnswer()
 	var err error
 	if t.several() {
 		err = c.store.conn.Snapshot(ctx, func(r driver.Reader) error { return t.read(ctx, r, a) })

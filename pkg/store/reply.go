@@ -2,6 +2,7 @@ package store
 
 import (
 	"strconv"
+	"sync"
 
 	"github.com/octomesh/octomesh/pkg/fault"
 	"github.com/octomesh/octomesh/pkg/mesh"
@@ -25,10 +26,36 @@ type answer struct {
 	total   int64 // metadata.total; -1 = absent
 	next    string
 	version int64
+
+	out     mesh.Reply
+	release func() // of out; nil where nobody gives it back
 }
 
 func newAnswer() *answer {
 	return &answer{body: append(make([]byte, 0, 512), replyHead...), count: -1, total: -1}
+}
+
+// maxKept is how large a body may be that is kept to be filled again.
+const maxKept = 64 << 10
+
+var answers sync.Pool
+
+// lentAnswer is an answer that its reply gives back.
+func lentAnswer() *answer {
+	if a, ok := answers.Get().(*answer); ok {
+		return a
+	}
+	a := newAnswer()
+	a.release = a.giveBack
+	return a
+}
+
+func (a *answer) giveBack() {
+	if cap(a.out.Body) > maxKept {
+		return
+	}
+	*a = answer{body: a.out.Body[:len(replyHead)], count: -1, total: -1, release: a.release}
+	answers.Put(a)
 }
 
 // tooLarge refuses a body that outgrew maxReply.
@@ -41,7 +68,7 @@ func tooLarge(size int) error {
 	return fault.New(fault.PayloadTooLarge, "the reply is larger than %d MB: ask for fewer records, fields or relations, or use op stream", maxReply>>20)
 }
 
-// reply ends the body. A position that is not zero is a write's.
+// reply ends the body; the answer is the reply's from here on. A position that is not zero is a write's.
 func (a *answer) reply(p mesh.Position) *mesh.Reply {
 	b := a.body
 	first := true
@@ -73,7 +100,8 @@ func (a *answer) reply(p mesh.Position) *mesh.Reply {
 	if !first {
 		b = append(b, '}')
 	}
-	return &mesh.Reply{Body: append(b, '}'), Position: p, Version: a.version}
+	a.out = mesh.Reply{Body: append(b, '}'), Position: p, Version: a.version, Release: a.release}
+	return &a.out
 }
 
 // record appends one record that has no relations to fill in.

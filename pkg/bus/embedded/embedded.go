@@ -186,7 +186,7 @@ func public(seed string) string {
 
 // Dialer returns the Dialer of a role, in process.
 func (s *Server) Dialer(role string) bus.Dialer {
-	return bus.URL{Service: role, Role: role, Seed: s.seeds[role], Options: []nats.Option{nats.InProcessServer(s.ns)}}
+	return bus.URL{Service: role, Role: role, Seed: s.seeds[role], Options: []nats.Option{nats.InProcessServer(s.ns), nats.FlusherTimeout(0)}}
 }
 
 // RemoteDialer returns the Dialer of a role over the network port, as another

@@ -121,10 +121,11 @@ func (p *pool) put(s *session) {
 		}
 	} else {
 		s.used = time.Now()
+		settle := p.db.engine.Settle != "" && !s.settled
 		p.mu.Lock()
 		p.idle = append(p.idle, s)
 		p.mu.Unlock()
-		if p.db.engine.Settle != "" && !s.settled {
+		if settle {
 			time.AfterFunc(settleAfter, func() { p.settle(s) })
 		}
 	}

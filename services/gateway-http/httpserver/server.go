@@ -94,6 +94,7 @@ func New(mux *Mux, o Options) *Server {
 		HeaderReceived:        s.bodies.take,
 		Logger:                silent{},
 		ReadBufferSize:        s.o.MaxHeader,
+		WriteBufferSize:       onePage,
 		MaxRequestBodySize:    s.o.MaxBody,
 		ReadTimeout:           s.o.ReadTimeout,
 		WriteTimeout:          s.o.WriteTimeout,
@@ -110,6 +111,10 @@ func New(mux *Mux, o Options) *Server {
 	}
 	return s
 }
+
+// onePage is how many bytes of a response leave in one write: with its head, a
+// page of 20 to 50 records. A connection keeps a buffer of that size.
+const onePage = 16 << 10
 
 // Serve accepts connections until Shutdown.
 func (s *Server) Serve(ln net.Listener) error {
