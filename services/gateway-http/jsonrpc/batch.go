@@ -45,23 +45,30 @@ func (t *JSONRPC) batch(x *httpserver.Exchange, body []byte) {
 			err = opened
 		}
 		if err == nil && c.method == discover {
-			replies[i] = t.document(&desk, c.id)
+			if replies[i], err = t.discovered(&desk, c.id); err != nil {
+				fail(i, 0, "discover", err)
+			}
 			return
 		}
 		if err == nil {
 			err = desk.Request(&r, i, c.method, c.params, nil)
 		}
 		var got []byte
-		if err == nil {
+		switch {
+		case err != nil:
+		case c.id == nil:
+			err = desk.Tell(&r)
+		default:
 			got, err = desk.Call(&r)
 		}
-		if err != nil {
+		switch {
+		case err != nil:
 			fail(i, number, r.Op, err)
-			return
+		case c.id != nil:
+			b := append(make([]byte, 0, len(got)+len(c.id)+40), `{"jsonrpc":"2.0","id":`...)
+			b = append(append(b, c.id...), `,"result":{`...)
+			replies[i] = append(append(b, procedure.Trimmed(got)...), '}')
 		}
-		b := append(make([]byte, 0, len(got)+len(c.id)+40), `{"jsonrpc":"2.0","id":`...)
-		b = append(append(b, c.id...), `,"result":{`...)
-		replies[i] = append(append(b, procedure.Trimmed(got)...), '}')
 	}, func(i int, err error) { fail(i, 0, "none", err) })
 	x.JSON(fasthttp.StatusOK, nil)
 	out := &x.Ctx.Response
@@ -83,6 +90,19 @@ func (t *JSONRPC) batch(x *httpserver.Exchange, body []byte) {
 		return
 	}
 	out.AppendBody(ending)
+}
+
+// discovered is a description as one of the replies of a batch, which counts
+// like any other. Errors: RATE_LIMITED, PAYLOAD_TOO_LARGE.
+func (t *JSONRPC) discovered(desk *procedure.Desk, id []byte) ([]byte, error) {
+	if err := desk.Count(); err != nil || id == nil {
+		return nil, err
+	}
+	document := t.document(desk)
+	if err := desk.Take(len(document)); err != nil {
+		return nil, err
+	}
+	return described(id, document), nil
 }
 
 var opening, comma, ending = []byte{'['}, []byte{','}, []byte{']'}

@@ -96,8 +96,11 @@ func (t *JSONRPC) single(x *httpserver.Exchange, body []byte) {
 		ones.Put(o)
 	}()
 	err := o.desk.Open(t.door, x, false)
-	if err == nil && c.method == discover && c.id != nil {
-		x.Op = "discover"
+	if err == nil && c.method == discover {
+		if x.Op = "discover"; c.id == nil {
+			x.Empty(fasthttp.StatusNoContent)
+			return
+		}
 		t.discover(x, &o.desk, c.id)
 		return
 	}
@@ -127,12 +130,11 @@ func (t *JSONRPC) failed(x *httpserver.Exchange, id []byte, number int, err erro
 }
 
 func (t *JSONRPC) call(x *httpserver.Exchange, o *one, id []byte) error {
+	if id == nil {
+		return o.desk.Tell(&o.request)
+	}
 	o.head = append(o.head[:0], `{"jsonrpc":"2.0","id":`...)
 	o.head = append(append(o.head, id...), `,"result":{`...)
-	if id == nil { // the reply is made and thrown away, so a stream needs nobody to read it
-		_, err := o.desk.Call(&o.request)
-		return err
-	}
 	return o.desk.One(&o.request, o.head, closing, true)
 }
 

@@ -243,6 +243,64 @@ func TestBatch(t *testing.T) {
 	}
 }
 
+// TestBatchOfDescriptions: rpc.discover counts in a batch as any call does.
+func TestBatchOfDescriptions(t *testing.T) {
+	h := house(t)
+	wide := make([]string, 60)
+	for i := range wide {
+		wide[i] = fmt.Sprintf(`{"name":"Wide%d","collection":"wides%d","fields":{"a":"string","b":"string","c":"string"}}`, i, i)
+	}
+	if err := h.Door.Projects.Apply("wide", []byte(`{"id":"w","slug":"wide","version":"1","schemas":[`+strings.Join(wide, ",")+`]}`), false); err != nil {
+		t.Fatal(err)
+	}
+	const ask, tell = `{"jsonrpc":"2.0","method":"rpc.discover","id":1}`, `{"jsonrpc":"2.0","method":"rpc.discover"}`
+	many := func(n int, one string) string { return strings.Repeat(one+",", n-1) + one }
+	_, _, got := send(t, h, "POST", "/wide/rpc", "["+many(100, ask)+"]")
+	if refused := strings.Count(got, `"code":"PAYLOAD_TOO_LARGE"`); refused == 0 || refused == 100 || len(got) > 17<<20 || !json.Valid([]byte(got)) {
+		t.Errorf("%d of 100 refused, %d bytes", refused, len(got))
+	}
+	_, _, got = send(t, h, "POST", "/wide/rpc", "["+many(90, tell)+","+ask+"]")
+	if !strings.HasPrefix(got, `[{"jsonrpc":"2.0","id":1,"result":{"components":`) {
+		t.Errorf("after notifications that took the room: %.200s", got)
+	}
+	_, _, got = send(t, h, "POST", "/rpc", "["+many(2, tell)+","+ask+"]", "X-API-Key: "+scripted.Slow)
+	if _, _, got = send(t, h, "POST", "/rpc", ask, "X-API-Key: "+scripted.Slow); !strings.Contains(got, "RATE_LIMITED") {
+		t.Errorf("descriptions did not count: %.200s", got)
+	}
+	if status, _, body := send(t, h, "POST", "/rpc", tell); status != 204 || body != "" {
+		t.Error(status, body)
+	}
+}
+
+// TestNotifications: nobody reads what they reply, so it is neither gathered nor
+// counted, however much it is.
+func TestNotifications(t *testing.T) {
+	h := house(t)
+	unread := &scripted.Chunks{}
+	h.Mesh.Answer(func(_ context.Context, r *mesh.Request) (*mesh.Reply, error) {
+		if r.Op == "stream" {
+			unread = &scripted.Chunks{Parts: []string{"{}"}, Closed: make(chan struct{})}
+			return &mesh.Reply{Chunks: unread}, nil
+		}
+		return &mesh.Reply{Body: []byte(`{"status":"ok","data":"` + strings.Repeat("x", 9<<20) + `"}`)}, nil
+	})
+	const stream, count = `{"jsonrpc":"2.0","method":"Product.stream"}`, `{"jsonrpc":"2.0","method":"Product.count"}`
+	for _, body := range []string{stream, "[" + stream + "]"} {
+		if status, _, got := send(t, h, "POST", "/rpc", body); status != 204 || len(unread.Parts) != 1 {
+			t.Errorf("%s: %d %s, of the reply is left %v", body, status, got, unread.Parts)
+		}
+		select {
+		case <-unread.Closed:
+		default:
+			t.Errorf("%s: the reply was not given up", body)
+		}
+	}
+	_, _, got := send(t, h, "POST", "/rpc", "["+count+","+count+`,{"jsonrpc":"2.0","method":"Product.count","id":1}]`)
+	if !strings.HasPrefix(got, `[{"jsonrpc":"2.0","id":1,"result":`) {
+		t.Errorf("after notifications that took the room: %.200s", got)
+	}
+}
+
 // Descriptions show what the key may use, and nothing to nobody.
 func TestDescriptions(t *testing.T) {
 	h := house(t)

@@ -43,14 +43,21 @@ func (t *JSONRPC) list(x *httpserver.Exchange) {
 
 // discover replies with the description.
 func (t *JSONRPC) discover(x *httpserver.Exchange, desk *procedure.Desk, id []byte) {
-	x.JSON(fasthttp.StatusOK, t.document(desk, id))
+	x.JSON(fasthttp.StatusOK, described(id, t.document(desk)))
 }
 
-func (t *JSONRPC) document(desk *procedure.Desk, id []byte) []byte {
+// document is the description for the caller, which nobody may change.
+func (t *JSONRPC) document(desk *procedure.Desk) []byte {
 	body, _ := t.artefacts.Of(discover, desk.Project, desk.View(), func() []byte { return describe(desk.Project, desk.View()) })
-	b := append(make([]byte, 0, len(body)+len(id)+40), `{"jsonrpc":"2.0","id":`...)
-	b = append(append(b, id...), `,"result":`...)
-	return append(append(b, body...), '}')
+	return body
+}
+
+// described is the response object that holds a document.
+func described(id, document []byte) []byte {
+	b := append(make([]byte, 0, len(document)+len(id)+40), `{"jsonrpc":"2.0","id":`...)
+	b = append(b, id...)
+	b = append(append(b, `,"result":`...), document...)
+	return append(b, '}')
 }
 
 // object is a JSON object; encoding/json sorts its members, so a description is

@@ -23,7 +23,8 @@ const (
 	// sideBySide is how many calls of a request are carried out at a time.
 	sideBySide = 8
 	// maxReplies is how many bytes all replies of a request may have together,
-	// beyond which a call is refused; a single call's reply has no limit.
+	// beyond which a call is refused. A single call's reply, which One passes on,
+	// has no limit; one that its protocol needs whole, and so asks of Call, has.
 	maxReplies = 16 << 20
 )
 
@@ -41,7 +42,7 @@ type Desk struct {
 	principal     *mesh.Principal
 	position, tag string // Octo-Min-Position, If-Match
 	batch         bool
-	room          atomic.Int64 // bytes that replies of a batch may still have
+	room          atomic.Int64 // bytes that replies may still have
 	calls         atomic.Int64
 }
 
@@ -118,10 +119,8 @@ func (s *Desk) Name(r *mesh.Request, name string) error {
 // INVALID_REQUEST, PARSE_ERROR.
 func (s *Desk) Request(r *mesh.Request, i int, name string, args, buf []byte) error {
 	r.Header = s.header
-	if s.calls.Add(1) > 1 { // the first was counted when the caller was identified
-		if _, err := s.door.Rates.Take(s.principal); err != nil {
-			return err
-		}
+	if err := s.Count(); err != nil {
+		return err
 	}
 	if err := s.Name(r, name); err != nil {
 		return err
@@ -137,6 +136,16 @@ func (s *Desk) Request(r *mesh.Request, i int, name string, args, buf []byte) er
 		return fault.New(fault.InvalidRequest, "an idempotency key must be 1 to 128 visible ASCII characters")
 	}
 	return nil
+}
+
+// Count counts a call for the caller's rate, as Request does by itself. It may
+// be called side by side. Errors: RATE_LIMITED.
+func (s *Desk) Count() error {
+	if s.calls.Add(1) == 1 { // the first was counted when the caller was identified
+		return nil
+	}
+	_, err := s.door.Rates.Take(s.principal)
+	return err
 }
 
 // Each calls f with 0 to n-1, several at a time, and returns when all are done.
@@ -162,29 +171,50 @@ func (s *Desk) Each(n int, f func(i int), failed func(i int, err error)) {
 	work.Wait()
 }
 
-// Call carries a call out and returns the whole body of its reply.
+// Call carries a call out and returns the whole body of its reply. Errors: those
+// of the mesh, PAYLOAD_TOO_LARGE.
 func (s *Desk) Call(r *mesh.Request) ([]byte, error) {
 	began := time.Now()
-	body, err := s.call(r)
-	if s.batch {
-		code := "ok"
-		if err != nil {
-			code = string(fault.CodeOf(err))
-		}
-		s.door.Metrics.Request(s.header.Transport, r.Op, code, time.Since(began))
+	reply, err := s.call(r)
+	var body []byte
+	if err == nil {
+		body, err = s.whole(s.ctx, r, reply)
 	}
+	s.measure(r, began, err)
 	return body, err
 }
 
-func (s *Desk) call(r *mesh.Request) ([]byte, error) {
-	reply, err := s.door.Caller.Call(s.ctx, r)
-	if err != nil {
-		return nil, err
+// Tell carries a call out whose reply nobody reads: what comes in chunks is given
+// up. Errors: those of the mesh.
+func (s *Desk) Tell(r *mesh.Request) error {
+	began := time.Now()
+	reply, err := s.call(r)
+	if err == nil && reply.Chunks != nil {
+		_ = reply.Chunks.Close()
 	}
-	if !s.batch {
+	s.measure(r, began, err)
+	return err
+}
+
+func (s *Desk) call(r *mesh.Request) (*mesh.Reply, error) {
+	reply, err := s.door.Caller.Call(s.ctx, r)
+	if err == nil && !s.batch {
 		s.note(reply)
 	}
-	return s.whole(s.ctx, r, reply)
+	return reply, err
+}
+
+// measure counts a call of a batch in the metrics; a single one is counted with
+// its exchange.
+func (s *Desk) measure(r *mesh.Request, began time.Time, err error) {
+	if !s.batch {
+		return
+	}
+	code := "ok"
+	if err != nil {
+		code = string(fault.CodeOf(err))
+	}
+	s.door.Metrics.Request(s.header.Transport, r.Op, code, time.Since(began))
 }
 
 // Failed is err as the caller may see it, of one call of a batch; what a person

@@ -90,8 +90,9 @@ func tooLarge() error {
 	return fault.New(fault.PayloadTooLarge, "the replies of this request are over %d bytes together: ask for pages, or for fewer at a time", maxReplies)
 }
 
-// take sets n bytes of what all replies may have aside.
-func (s *Desk) take(n int) error {
+// Take sets n bytes of what all replies may have aside, as Call does by itself.
+// It may be called side by side. Errors: PAYLOAD_TOO_LARGE.
+func (s *Desk) Take(n int) error {
 	if s.room.Add(-int64(n)) < 0 {
 		s.room.Add(int64(n)) // a smaller one may still have a place
 		return tooLarge()
@@ -102,7 +103,7 @@ func (s *Desk) take(n int) error {
 // whole puts a chunked reply together.
 func (s *Desk) whole(ctx context.Context, r *mesh.Request, reply *mesh.Reply) ([]byte, error) {
 	chunked := mesh.LookupOp(r.Entity, r.Op).Chunked
-	if err := s.take(len(reply.Body)); err != nil {
+	if err := s.Take(len(reply.Body)); err != nil {
 		if reply.Chunks != nil {
 			_ = reply.Chunks.Close()
 		}
@@ -126,7 +127,7 @@ func (s *Desk) whole(ctx context.Context, r *mesh.Request, reply *mesh.Reply) ([
 			return body, nil
 		}
 		if err == nil {
-			err = s.take(len(part))
+			err = s.Take(len(part))
 		}
 		if err != nil {
 			s.room.Add(int64(len(body)))
