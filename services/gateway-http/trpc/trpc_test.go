@@ -256,6 +256,20 @@ func TestLines(t *testing.T) {
 	release <- struct{}{}
 }
 
+// TestLinesOfWhatTookTooLong: the calls whose time is over have their lines, too.
+func TestLinesOfWhatTookTooLong(t *testing.T) {
+	h := scripted.New(t, httpserver.Options{RequestTimeout: 50 * time.Millisecond}, func(h *scripted.House, m *httpserver.Mux) { trpc.New(h.Door, h.Hub).Mount(m) })
+	h.Mesh.Answer(func(ctx context.Context, _ *mesh.Request) (*mesh.Reply, error) {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	})
+	const calls = 30
+	_, body := send(t, h, "GET", "/trpc/"+strings.Repeat("Product.count,", calls-1)+"Product.count?batch=1", "", "trpc-accept: application/jsonl")
+	if lines := strings.Count(body, "\n"); lines != calls+1 || strings.Count(body, `"code":"TIMEOUT"`) < calls {
+		t.Errorf("%d lines of %d\n%.300s", lines, calls+1, body)
+	}
+}
+
 // TestSubscriptionErrors come as events, since an EventSource hides a status.
 func TestSubscriptionErrors(t *testing.T) {
 	h := house(t)
