@@ -27,6 +27,15 @@ func (i *identities) Principal(ctx context.Context, c access.Credential) (*mesh.
 	return nil, "", fault.New(fault.Unavailable, "the gateway has not reached the auth service yet")
 }
 
+// verify tells whether a token is still good. Errors: those of access.Verifier,
+// UNAVAILABLE.
+func (i *identities) verify(token string) (*mesh.Principal, error) {
+	if id := i.now.Load(); id != nil {
+		return id.Verify(token)
+	}
+	return nil, fault.New(fault.Unavailable, "the gateway has not reached the auth service yet")
+}
+
 func (i *identities) trusted() bool {
 	id := i.now.Load()
 	return id != nil && id.Trusted()

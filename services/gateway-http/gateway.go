@@ -152,6 +152,7 @@ func (s *Service) connect(ctx context.Context) error {
 		KeyInURL: door.KeyInURL(s.cfg.KeyInURL), Rates: access.NewLimiter(), Log: s.log, Metrics: s.deps.Metrics,
 	}
 	s.hub = live.NewHub(&s.identities, live.FromEvents(s.feed))
+	s.hub.Verify = s.identities.verify
 	return nil
 }
 

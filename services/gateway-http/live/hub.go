@@ -27,6 +27,9 @@ const (
 type Hub struct {
 	Identity door.Identifier
 	Feed     Feed
+	// Verify tells whether a token is still good, as access.Verifier does; nil =
+	// nobody is asked.
+	Verify func(token string) (*mesh.Principal, error)
 
 	mu    sync.Mutex
 	conns map[*Conn]struct{}
@@ -51,16 +54,30 @@ type Conn struct {
 	last      time.Time // when the connection must end unless renewed
 }
 
-// Add registers a connection; Remove it.
+// Add registers a connection; Remove it. It is to be called before anything is
+// opened for the connection: from then on a revocation is received from Ended,
+// and one that came since the caller was identified is, too.
 func (h *Hub) Add(c access.Credential, p *mesh.Principal, token string) *Conn {
 	n := &Conn{hub: h, credential: c, principal: p, token: token, ended: make(chan Ending, 1)}
-	n.schedule(p, time.Now())
+	now := time.Now()
+	n.schedule(p, now)
+	h.put(n)
+	if h.Verify != nil && p != nil && now.Before(p.Expires) { // whose expiry is Check's to see
+		if _, err := h.Verify(token); fault.CodeOf(err) == fault.Unauthorized {
+			n.end(revoked)
+		}
+	}
+	return n
+}
+
+func (h *Hub) put(n *Conn) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.conns[n] = struct{}{}
 	h.open.Store(int64(len(h.conns)))
-	return n
 }
+
+var revoked = Ending{Reason: "revoked", Code: fault.Unauthorized}
 
 // Remove forgets the connection.
 func (c *Conn) Remove() {
@@ -80,7 +97,7 @@ func (h *Hub) Revoke(id string) {
 	defer h.mu.Unlock()
 	for c := range h.conns {
 		if access.Covers(id, c.Principal()) {
-			c.end(Ending{Reason: "revoked", Code: fault.Unauthorized})
+			c.end(revoked)
 		}
 	}
 }
@@ -150,7 +167,7 @@ func (c *Conn) Check(ctx context.Context, now time.Time) (Ending, bool) {
 		}
 		return Ending{}, true
 	case fault.Unauthorized, fault.AuthError, fault.Forbidden:
-		return Ending{Reason: "revoked", Code: fault.Unauthorized}, false
+		return revoked, false
 	}
 	if last {
 		return Ending{Reason: "shutdown", Code: fault.Unavailable}, false

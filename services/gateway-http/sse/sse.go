@@ -106,13 +106,15 @@ func (t *SSE) open(x *httpserver.Exchange) error {
 		return err
 	}
 	sub.Principal = principal
+	client := t.hub.Add(credential, principal, token)
 	stream, err := t.hub.Feed.Subscribe(x.Context(), sub)
 	if err != nil {
+		client.Remove()
 		return err
 	}
 	s := &live.Session{
 		Writer: live.Writer{Patience: t.Patience}, Frames: frames{}, Stream: stream,
-		Client: t.hub.Add(credential, principal, token), Pause: t.Comment, Stopping: x.Stopping(),
+		Client: client, Pause: t.Comment, Stopping: x.Stopping(),
 	}
 	begin := hello(x, project, stream)
 	return x.Hijack(func(ctx context.Context, c net.Conn) { s.Run(ctx, c, begin) }, s.Close)

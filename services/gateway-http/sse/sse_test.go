@@ -262,6 +262,20 @@ func TestEndings(t *testing.T) {
 	}
 }
 
+// TestRevokedWhileItOpens: whom a revocation does not find among the streams, it
+// finds among the connections.
+func TestRevokedWhileItOpens(t *testing.T) {
+	h := house(t, time.Minute, 5*time.Second)
+	h.Feed.Opening = func() { h.Hub.Revoke("k:AAAAAAAA") }
+	h.Feed.Err = fault.New(fault.UnknownEntity, "no")
+	if refused := open(t, h, "/events", "X-API-Key: "+scripted.Key); refused.res.StatusCode != 404 || h.Hub.Len() != 0 {
+		t.Error(refused.res.Status, h.Hub.Len())
+	}
+	h.Feed.Err = nil
+	s := open(t, h, "/events", "X-API-Key: "+scripted.Key).greeted()
+	s.want("id: e-7\nevent: bye\ndata: {\"type\":\"bye\",\"reason\":\"revoked\",\"code\":\"UNAUTHORIZED\",\"position\":\"e-7\"}")
+}
+
 // eventually waits for a state that another goroutine brings about.
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()

@@ -75,14 +75,16 @@ func (t *TRPC) open(x *httpserver.Exchange, c *call, super bool) error {
 		return err
 	}
 	sub.Principal = principal
+	client := t.hub.Add(credential, principal, token)
 	stream, err := t.hub.Feed.Subscribe(x.Context(), sub)
 	if err != nil {
+		client.Remove()
 		return err
 	}
 	f := &frames{projects: t.door.Projects, slug: project.Slug, path: strings.Clone(c.name), requestID: x.RequestID, super: super}
 	s := &live.Session{
 		Writer: live.Writer{Patience: t.Patience}, Frames: f, Stream: stream,
-		Client: t.hub.Add(credential, principal, token), Pause: t.Ping, Stopping: x.Stopping(),
+		Client: client, Pause: t.Ping, Stopping: x.Stopping(),
 	}
 	hello := append(live.Begin(x), "retry: 1000\n\nevent: connected\ndata: {\"reconnectAfterInactivityMs\":"...)
 	hello = strconv.AppendInt(hello, 3*t.Ping.Milliseconds(), 10)

@@ -347,6 +347,21 @@ func TestSubscriptionEnds(t *testing.T) {
 	}
 }
 
+// TestRevokedWhileItOpens: a revocation that comes before there is a stream ends
+// the subscription all the same.
+func TestRevokedWhileItOpens(t *testing.T) {
+	h := house(t)
+	h.Feed.Opening = func() { h.Hub.Revoke("k:AAAAAAAA") }
+	h.Feed.Err = fault.New(fault.UnknownEntity, "no")
+	if _, body := send(t, h, "GET", "/trpc/Product.events", ""); !strings.Contains(body, "NOT_FOUND") || h.Hub.Len() != 0 {
+		t.Error(body, h.Hub.Len())
+	}
+	h.Feed.Err = nil
+	if _, body := send(t, h, "GET", "/trpc/Product.events", ""); !strings.Contains(body, "UNAUTHORIZED") {
+		t.Error(body)
+	}
+}
+
 func TestDescriptions(t *testing.T) {
 	h := house(t)
 	for key, want := range map[string][2]string{

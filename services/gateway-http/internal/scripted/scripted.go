@@ -170,6 +170,7 @@ type Feed struct {
 	opened  chan struct{}
 	Gap     bool // what the next subscriptions find
 	Err     error
+	Opening func() // called while a subscription opens
 }
 
 // NewFeed returns a Feed.
@@ -180,6 +181,9 @@ func (f *Feed) Opened() <-chan struct{} { return f.opened }
 
 // Subscribe implements live.Feed.
 func (f *Feed) Subscribe(_ context.Context, s event.Subscription) (*live.Opened, error) {
+	if f.Opening != nil {
+		f.Opening()
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err := access.Check(s.Principal, access.Ask{ProjectID: "id-" + s.Project, Project: s.Project, Class: mesh.Read, Transport: s.Transport}); err != nil {
