@@ -5,6 +5,7 @@ import (
 	"embed"
 	"hash/maphash"
 	"html"
+	"net/url"
 	"strconv"
 	"strings"
 	"unicode"
@@ -108,8 +109,9 @@ func (p *Page) page(x *httpserver.Exchange) {
 		e = project.Catalog.Entities[0]
 	}
 	host := string(x.Ctx.Host())
+	port := (&url.URL{Host: host}).Port() // an IPv6 address keeps its brackets
 	values := map[string]string{
-		"url": "http://" + host, "ws": "ws://" + host, "host": strings.Split(host, ":")[0], "subject": "mostajs.",
+		"url": "http://" + host, "ws": "ws://" + host, "host": strings.TrimSuffix(host, ":"+port), "subject": "mostajs.",
 		"entity": e.Name, "collection": e.Collection, "plural": plural(e.Name),
 	}
 	if x.Project != "" {

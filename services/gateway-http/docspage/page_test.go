@@ -72,6 +72,11 @@ func TestPage(t *testing.T) {
 	if res, _ := get(t, h, "POST", "/docs"); res.StatusCode != 405 {
 		t.Error(res.StatusCode)
 	}
+	for host, want := range map[string]string{"octo.example": "octo.example", "octo.example:4488": "octo.example", "10.0.0.1:80": "10.0.0.1", "[::1]:4488": "[::1]", "[2001:db8::1]": "[2001:db8::1]"} {
+		if _, body = get(t, h, "GET", "/docs", "Host: "+host); !strings.Contains(body, `@<span data-fill="host">`+want+`</span>:4222`) || !strings.Contains(body, "http://"+host+"</span>/api") {
+			t.Errorf("the host %s is shown wrong", host)
+		}
+	}
 	// The Host header is text like any other.
 	if _, body = get(t, h, "GET", "/docs", `Host: a"><script>alert(1)</script>`); strings.Contains(body, "<script>alert") {
 		t.Error("a Host header became markup")
