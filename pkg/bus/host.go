@@ -48,13 +48,14 @@ type HostOptions struct {
 // Host takes the requests of projects from NATS, hands them to a Caller and
 // answers. Its methods are safe for concurrent use.
 type Host struct {
-	o    HostOptions
-	d    Dialer
-	nc   *nats.Conn // calls, and nothing else, so that its subscriptions can be counted
-	bulk *nats.Conn // streams
-	pool pool
-	ctx  context.Context // ends every request
-	stop context.CancelFunc
+	o         HostOptions
+	d         Dialer
+	nc        *nats.Conn // calls, and nothing else, so that its subscriptions can be counted
+	bulk      *nats.Conn // streams
+	pool      pool
+	ctx       context.Context // ends every request
+	stop      context.CancelFunc
+	deadlines *deadlines
 
 	mu       sync.Mutex
 	projects map[string]*served
@@ -76,6 +77,7 @@ func NewHost(d Dialer, o HostOptions) (*Host, error) {
 	h := &Host{o: o, d: d, projects: make(map[string]*served)}
 	h.pool = pool{run: h.run, limit: o.Concurrency, maxQueue: o.Queue, maxBytes: o.QueueBytes}
 	h.ctx, h.stop = context.WithCancel(context.Background())
+	h.deadlines = newDeadlines(h.ctx)
 	var err error
 	if h.nc, err = d.Dial("calls"); err == nil {
 		h.bulk, err = d.Dial("streams")

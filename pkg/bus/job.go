@@ -154,13 +154,14 @@ func (h *Host) run(j *job) {
 func (j *job) context() (ctx context.Context, cancel, disarm func()) {
 	op := mesh.LookupOp(j.req.Entity, j.req.Op)
 	if !j.stream && (op == nil || !op.Chunked) {
-		ctx, cancel = context.WithDeadline(j.host.ctx, j.until)
-		return ctx, cancel, func() {}
+		return j.host.deadlines.until(j.until), nothing, nothing
 	}
 	c, stop := context.WithCancelCause(j.host.ctx)
 	t := time.AfterFunc(time.Until(j.until), func() { stop(context.DeadlineExceeded) })
 	return c, func() { t.Stop(); stop(nil) }, func() { t.Stop() }
 }
+
+func nothing() {}
 
 // call calls, and turns a panic into an error.
 func (j *job) call(ctx context.Context) (r *mesh.Reply, err error) {
