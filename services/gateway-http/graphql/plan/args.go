@@ -40,6 +40,12 @@ func (o *object) texts(name string, list []string) {
 	o.b = append(o.b, ']')
 }
 
+// Names of one thing, of which a field takes one.
+var (
+	errSorts  = fault.New(fault.InvalidRequest, "sort and orderBy say the same: give one")
+	errLimits = fault.New(fault.InvalidRequest, "first and limit say the same: give one")
+)
+
 // Args appends the request object of a root field's call. Its tail is open: the
 // closing brace is the caller's, who may add members.
 // Errors: INVALID_REQUEST, INVALID_FILTER, PARSE_ERROR.
@@ -75,14 +81,14 @@ func (r *Root) write(o *object, v *Vars) error {
 			o.key("sort")
 			o.b = appendSort(o.b, &got)
 		case "orderBy":
-			if other, _ := v.value(r.args, "sort"); other.Kind != Absent && other.Kind != Null {
-				return fault.New(fault.InvalidRequest, "sort and orderBy say the same: give one")
+			if other, _ := v.value(r.args, "sort"); other.Kind > Null {
+				return errSorts
 			}
 			o.key("sort")
 			o.b, err = appendOrder(o.b, &got)
 		case "first":
-			if other, _ := v.value(r.args, "limit"); other.Kind != Absent && other.Kind != Null {
-				return fault.New(fault.InvalidRequest, "first and limit say the same: give one")
+			if other, _ := v.value(r.args, "limit"); other.Kind > Null {
+				return errLimits
 			}
 			o.key("limit")
 			o.b = append(o.b, got.Raw...)
@@ -239,9 +245,9 @@ func (l *Level) wants(v *Vars) (fields, paths []string) {
 			continue
 		}
 		key := l.Keys[n.Slot]
-		if (n.Kind == One || n.Kind == Many) && !slices.Contains(paths, key) {
+		if n.Kind == One || n.Kind == Many {
 			_, below := n.Level.wants(v)
-			if len(below) == 0 {
+			if len(below) == 0 && !slices.Contains(paths, key) {
 				paths = append(paths, key)
 			}
 			for _, p := range below {

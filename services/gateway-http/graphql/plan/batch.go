@@ -52,7 +52,9 @@ func (n *Node) Join(dst []byte, v *Vars, q Batch) ([]byte, error) {
 		return o.b, err
 	}
 	switch {
-	case sort.Kind != Absent && sort.Kind != Null:
+	case sort.Kind > Null && order.Kind > Null:
+		return o.b, errSorts
+	case sort.Kind > Null:
 		o.key("sort")
 		o.b = appendSort(o.b, &sort)
 	case order.Kind == List && len(order.Items) > 0:
@@ -124,6 +126,7 @@ func (o *object) position(p string) {
 }
 
 // Cut tells which part of its list each parent shows: limit -1 = to the end.
+// Errors: INVALID_REQUEST, INVALID_FILTER.
 func (n *Node) Cut(v *Vars) (skip, limit int, err error) {
 	limit = -1
 	for _, a := range []string{"skip", "limit", "first"} {
@@ -138,9 +141,12 @@ func (n *Node) Cut(v *Vars) (skip, limit int, err error) {
 		if json.Unmarshal([]byte(got.Raw), &x) != nil || x < 0 {
 			return 0, 0, fault.New(fault.InvalidFilter, "%s must not be negative", a)
 		}
-		if a == "skip" {
+		switch {
+		case a == "skip":
 			skip = x
-		} else {
+		case limit >= 0:
+			return 0, 0, errLimits
+		default:
 			limit = x
 		}
 	}

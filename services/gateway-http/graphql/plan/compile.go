@@ -43,11 +43,44 @@ func Compile(s *sdl.Schema, text, name string, l Limits, suggest bool) (*Plan, [
 	c := &compiler{schema: s, doc: doc, plan: &Plan{Schema: s, Kind: op.Operation, Name: op.Name, vars: op.VariableDefinitions}}
 	for _, v := range op.VariableDefinitions {
 		c.plan.names = append(c.plan.names, v.Variable)
+		c.values(v.DefaultValue)
 	}
 	if p := c.roots(op); p != nil {
 		return nil, []Problem{*p}
 	}
+	c.plan.Weight = planBytes + len(text) + itemBytes*(c.items+len(op.VariableDefinitions))
 	return c.plan, nil
+}
+
+// What a plan weighs, about: by itself, and for each node, root field, value
+// and field of an introspection that it holds.
+const (
+	planBytes = 1 << 10
+	itemBytes = 240
+)
+
+// values counts what of the document's tree an argument keeps.
+func (c *compiler) values(v *ast.Value) {
+	if v == nil {
+		return
+	}
+	c.items++
+	for _, child := range v.Children {
+		c.values(child.Value)
+	}
+}
+
+// fields counts what of the document's tree an introspection keeps.
+func (c *compiler) fields(set ast.SelectionSet) {
+	for _, sel := range set {
+		c.items++
+		switch sel := sel.(type) {
+		case *ast.Field:
+			c.fields(sel.SelectionSet)
+		case *ast.InlineFragment:
+			c.fields(sel.SelectionSet)
+		}
+	}
 }
 
 // Guessing what was meant compares each wrong name with all that there are: it is
@@ -78,6 +111,7 @@ type compiler struct {
 	doc    *ast.QueryDocument
 	plan   *Plan
 	paths  int // relations that the call in hand fills in
+	items  int // that the plan keeps
 }
 
 // merged is one output field with all its occurrences.
@@ -181,6 +215,7 @@ func (c *compiler) arguments(m *merged) []argument {
 	args := make([]argument, 0, len(m.Arguments))
 	filtered := false
 	for _, a := range m.Arguments {
+		c.values(a.Value)
 		arg := argument{name: a.Name, value: a.Value, typ: m.Definition.Arguments.ForName(a.Name).Type}
 		if a.Name == "filter" || a.Name == "where" {
 			arg.twin, filtered = filtered, true
@@ -194,6 +229,7 @@ func (c *compiler) arguments(m *merged) []argument {
 // that brings them has filled in on the way; -1 means that it fills in none.
 func (c *compiler) level(o *sdl.Object, list []*merged, deep int) *Level {
 	l := &Level{Object: o}
+	c.items += 1 + len(list)
 	used := map[string]bool{}
 	members := make([]string, 0, len(list)) // that each node reads
 	for _, m := range list {

@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	"github.com/vektah/gqlparser/v2/ast"
+
+	"github.com/octomesh/octomesh/services/gateway-http/graphql/sdl"
 )
 
 // Limits bound what a document may ask.
@@ -147,7 +149,8 @@ func (l *Limits) check(doc *ast.QueryDocument) *Problem {
 }
 
 // Cost estimates how many values the reply has: a list counts with its limit,
-// one that names none with 100 at the root and with 10 within a record.
+// one that names none with 100 at the root and with 10 within a record, and
+// representations each by themselves.
 func (p *Plan) Cost(v *Vars) int {
 	sum := 0
 	for _, r := range p.Roots {
@@ -155,18 +158,20 @@ func (p *Plan) Cost(v *Vars) int {
 			continue
 		}
 		sum++
-		level := r.Level
-		for i := range r.Page {
-			sum++
-			if r.Page[i].Level != nil {
-				level = r.Page[i].Level
+		switch {
+		case r.Means != nil && r.Means.Shape == sdl.Refs:
+			sum += p.named(r, v)
+		case r.Page != nil:
+			for i := range r.Page {
+				if part := &r.Page[i]; v.Holds(part.Cond) {
+					sum++
+					if part.Level != nil {
+						sum += r.rows(v) * part.Level.cost(v)
+					}
+				}
 			}
-		}
-		if level != nil {
-			sum += r.rows(v) * level.cost(v)
-		}
-		for _, l := range r.Levels {
-			sum += 100 * l.cost(v)
+		case r.Level != nil:
+			sum += r.rows(v) * r.Level.cost(v)
 		}
 		if sum = min(sum, saturated<<8); sum < 0 {
 			return saturated << 8
@@ -175,30 +180,58 @@ func (p *Plan) Cost(v *Vars) int {
 	return sum
 }
 
+// named is the cost of the records that representations name.
+func (p *Plan) named(r *Root, v *Vars) int {
+	list, err := r.List(v, "representations")
+	if err != nil {
+		return 0 // refused later
+	}
+	sum, costs := 0, map[string]int{}
+	for i := range list {
+		name := list[i].Member("__typename").Raw
+		each, ok := costs[name]
+		if !ok {
+			if l := r.LevelOf(p.Schema, name); l != nil {
+				each = l.cost(v)
+			}
+			costs[name] = each
+		}
+		sum = min(sum+each, saturated<<8)
+	}
+	return sum
+}
+
+// Rows that come at most: of a root field by the mesh's rule, and by a
+// relation for all parents together.
+const (
+	maxRows   = 1000
+	MaxJoined = 10_000
+)
+
 func (r *Root) rows(v *Vars) int {
 	if r.Means == nil || r.Means.Op != "findAll" && r.Means.Op != "search" {
 		return 1
 	}
-	return rows(v, r.args, 100)
+	if n := rows(v, r.args, 100, maxRows); n > 0 {
+		return n
+	}
+	return maxRows // which 0 stands for
 }
 
-func rows(v *Vars, args []argument, without int) int {
+func rows(v *Vars, args []argument, without, most int) int {
 	for _, name := range []string{"limit", "first"} {
 		got, err := v.value(args, name)
 		if err != nil || got.Kind != Scalar {
 			continue
 		}
 		n := 0
-		for i := 0; i < len(got.Raw) && n < 1000; i++ {
+		for i := 0; i < len(got.Raw) && n < most; i++ {
 			if got.Raw[i] < '0' || got.Raw[i] > '9' {
 				return 1 // refused later
 			}
 			n = 10*n + int(got.Raw[i]-'0')
 		}
-		if n == 0 || n > 1000 {
-			n = 1000
-		}
-		return n
+		return min(n, most)
 	}
 	return without
 }
@@ -216,7 +249,7 @@ func (l *Level) cost(v *Vars) int {
 		}
 		times := 1
 		if !n.Relation.Stored() {
-			times = rows(v, n.Args, 10)
+			times = max(1, rows(v, n.Args, 10, MaxJoined))
 		}
 		if sum = sum + times*n.Level.cost(v); sum > saturated || sum < 0 {
 			return saturated

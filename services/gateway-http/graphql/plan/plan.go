@@ -17,6 +17,8 @@ type Plan struct {
 	Roots  []*Root
 	// Reflects tells that nothing is asked but what the schema itself answers.
 	Reflects bool
+	// Weight is how many bytes it keeps, about; its schema apart.
+	Weight int
 
 	vars  []*ast.VariableDefinition
 	names []string
@@ -49,7 +51,8 @@ type Root struct {
 	Means *sdl.Root
 	Const []byte
 	Field *ast.Field // merged selections, for introspection
-	// Level is what of each record is shown; for Refs and Events see Levels.
+	// Level is what of each record is shown; for Refs see LevelOf, for Events
+	// Page. Levels are those of types that a selection on Refs speaks of.
 	Level  *Level
 	Levels map[string]*Level
 	Page   []Part // of Shape Page, Events and SDL

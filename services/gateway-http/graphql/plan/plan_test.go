@@ -1,6 +1,8 @@
 package plan_test
 
 import (
+	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -14,7 +16,7 @@ import (
 func build(t testing.TB) *sdl.Schema {
 	t.Helper()
 	c, err := schema.Parse([]byte(`[{"name":"Product","collection":"products","fields":{"name":{"type":"string","required":true},"price":"number","on":"date","stock":"integer","meta":"json"},
-	 "relations":{"next":{"target":"Product","type":"many-to-one"},"shown":{"target":"Product","type":"many-to-one","select":["name"]}}}]`))
+	 "relations":{"prior":{"target":"Product","type":"one-to-many","mappedBy":"next"},"next":{"target":"Product","type":"many-to-one"},"shown":{"target":"Product","type":"many-to-one","select":["name"]}}}]`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,13 +112,16 @@ func TestPositions(t *testing.T) {
 func TestHowRelationsCome(t *testing.T) {
 	s := build(t)
 	for query, want := range map[string]string{
-		`{ products { next { name } } }`:                                              `"select":["next"],"relations":["next"]`,
-		`{ products { next { next { next { next { next { next { name } } } } } } } }`: `"select":["next"],"relations":["next.next.next.next.next"]`,
-		`{ products { shown { name id } } }`:                                          `"select":["shown"],"relations":["shown"]`,
-		`{ products { shown { price } } }`:                                            `"select":["shown"]`,
-		`{ products { nextId } }`:                                                     `"select":["next"]`,
-		`{ products { __typename } }`:                                                 `"select":["id"]`,
-		`{ a: products { x: next { id } y: next { name } name } }`:                    `"select":["next","name"],"relations":["next"]`,
+		`{ products { next { name } } }`:                                                      `"select":["next"],"relations":["next"]`,
+		`{ products { next { next { next { next { next { next { name } } } } } } } }`:         `"select":["next"],"relations":["next.next.next.next.next"]`,
+		`{ products { shown { name id } } }`:                                                  `"select":["shown"],"relations":["shown"]`,
+		`{ products { shown { price } } }`:                                                    `"select":["shown"]`,
+		`{ products { nextId } }`:                                                             `"select":["next"]`,
+		`{ products { __typename } }`:                                                         `"select":["id"]`,
+		`{ a: products { x: next { id } y: next { name } name } }`:                            `"select":["next","name"],"relations":["next"]`,
+		`{ products { x: next { name } y: next { shown { name } } } }`:                        `"select":["next"],"relations":["next","next.shown"]`,
+		`{ products { x: next { shown { name } } y: next { name } } }`:                        `"select":["next"],"relations":["next.shown","next"]`,
+		`{ productsPage { a: nodes { next { name } } b: nodes { next { next { name } } } } }`: `"select":["next"],"relations":["next","next.next"]`,
 	} {
 		p, problems := plan.Compile(s, query, "", plan.DefaultLimits, true)
 		if problems != nil {
@@ -131,4 +136,110 @@ func TestHowRelationsCome(t *testing.T) {
 			t.Errorf("%s: %s %v, want %s", query, got, err, want)
 		}
 	}
+}
+
+// TestOneNameForOneThing: first beside limit would count for one and bring the
+// other.
+func TestOneNameForOneThing(t *testing.T) {
+	s := build(t)
+	for args, fits := range map[string]bool{
+		`limit: 1, first: 1000`:                        false,
+		`limit: null, first: 1000`:                     true,
+		`limit: 1, skip: 2`:                            true,
+		`sort: "-price", orderBy: [{price: asc}]`:      false,
+		`sort: null, orderBy: [{price: asc}], limit:3`: true,
+	} {
+		p, problems := plan.Compile(s, `{ products { prior(`+args+`) { id } } }`, "", plan.DefaultLimits, true)
+		if problems != nil {
+			t.Fatalf("%s: %v", args, problems)
+		}
+		vars, err := p.Bind(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := &p.Roots[0].Level.Nodes[0]
+		_, _, err = n.Cut(vars)
+		if err == nil {
+			_, err = n.Join(nil, vars, plan.Batch{By: "next", IDs: []string{"1"}, Limit: 1000})
+		}
+		if (err == nil) != fits {
+			t.Errorf("%s: %v", args, err)
+		}
+	}
+}
+
+// TestCost counts all that a reply may show.
+func TestCost(t *testing.T) {
+	s := build(t)
+	cost := func(query, variables string) int {
+		t.Helper()
+		p, problems := plan.Compile(s, query, "", plan.DefaultLimits, true)
+		if problems != nil {
+			t.Fatalf("%s: %v", query, problems)
+		}
+		vars, err := p.Bind(fastjson.MustParse(variables))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p.Cost(vars)
+	}
+	for _, c := range []struct {
+		name, more, less, variables string
+	}{
+		{"two lists of one page", `{ productsPage(first: 1000) { a: nodes { id name price on stock } b: nodes { id } } }`, `{ productsPage(first: 1000) { nodes { id name price on stock } } }`, `{}`},
+		{"a list that is left out", `query($y: Boolean!) { productsPage { nodes { id } b: nodes @include(if: $y) { id name } } }`, `query($y: Boolean!) { productsPage { nodes { id } b: nodes @skip(if: $y) { id name } } }`, `{"y":true}`},
+		{"a long list within a record", `{ product(id: 1) { prior(limit: 5000) { id } } }`, `{ product(id: 1) { prior(limit: 1000) { id } } }`, `{}`},
+		{"many representations", `query($r: [_Any!]!) { _entities(representations: $r) { ... on Product { name } } }`, `{ _entities(representations: [{__typename: "Product", id: "1"}]) { ... on Product { name } } }`, `{"r":[{"__typename":"Product","id":"1"},{"__typename":"Product","id":"1"}]}`},
+	} {
+		if more, less := cost(c.more, c.variables), cost(c.less, c.variables); more <= less {
+			t.Errorf("%s: %d, and %d without", c.name, more, less)
+		}
+	}
+}
+
+// TestWeight: a plan weighs what it holds in memory, not what its text has.
+func TestWeight(t *testing.T) {
+	s := build(t)
+	for name, query := range map[string]string{
+		"fields":           `{ products { ` + strings.Repeat(` name id price`, 30) + many(` a%d: name`, 100) + ` } }`,
+		"fragments":        `{ ` + many(` p%d: product(id: 1) { ...f }`, 20) + ` } fragment f on Product { id name price on stock meta next { id name price on stock meta shown { id name } } }`,
+		"values":           `{ productCount(where: {stock: {in: [` + strings.Repeat("1,", 5000) + `]}}) }`,
+		"an introspection": `{ __schema { types { ` + strings.Repeat(`name kind `, 50) + ` } } }`,
+		"representations":  `{ _entities(representations: []) { __typename ... on Product { id name } } }`,
+		"merged pages":     `{ productsPage { ` + many(` n%d: nodes { id name price stock }`, 30) + ` } }`,
+	} {
+		const n = 20
+		kept := make([]*plan.Plan, n)
+		before := heap()
+		for i := range kept {
+			p, problems := plan.Compile(s, strings.Clone(query), "", plan.DefaultLimits, true)
+			if problems != nil {
+				t.Fatalf("%s: %v", name, problems)
+			}
+			kept[i] = p
+		}
+		each := (heap() - before) / n
+		t.Logf("%s: %d bytes of text, %d of memory, weighs %d", name, len(query), each, kept[0].Weight)
+		if kept[0].Weight < each/2 || kept[0].Weight > 4*each {
+			t.Errorf("%s: it has %d bytes and weighs %d", name, each, kept[0].Weight)
+		}
+		runtime.KeepAlive(kept)
+	}
+}
+
+func heap() int {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int(m.HeapAlloc)
+}
+
+// many writes a form for each number below n.
+func many(form string, n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, form, i)
+	}
+	return b.String()
 }

@@ -2,9 +2,11 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/vektah/gqlparser/v2/ast"
 
+	"github.com/octomesh/octomesh/pkg/schema"
 	"github.com/octomesh/octomesh/services/gateway-http/graphql/sdl"
 )
 
@@ -19,6 +21,7 @@ func (c *compiler) roots(op *ast.OperationDefinition) *Problem {
 	}
 	c.plan.Reflects = true
 	for _, m := range c.collect(nil, op.SelectionSet, of.Name, nil) {
+		c.items++
 		r := &Root{Key: m.key(), Alias: m.Alias, Cond: m.cond(), Pos: m.pos(), NonNull: m.Definition.Type.NonNull}
 		switch m.Name {
 		case "__typename":
@@ -58,6 +61,7 @@ func (c *compiler) root(r *Root, m *merged, of string) *Problem {
 		r.Page = c.parts(m, r.Means, deep)
 		for i := range r.Page {
 			if r.Page[i].Level != nil && r.Means.Shape == sdl.Page {
+				c.items += len(r.Page[i].Level.Nodes)
 				r.Level = merge(r.Level, r.Page[i].Level)
 			}
 		}
@@ -65,14 +69,47 @@ func (c *compiler) root(r *Root, m *merged, of string) *Problem {
 			r.Level = &Level{Object: c.schema.ByEntity[r.Means.Entity]}
 		}
 	case sdl.Refs:
-		r.Levels = map[string]*Level{}
-		for _, o := range c.schema.Objects {
-			c.paths = 0
-			r.Levels[o.Name] = c.level(o, c.below(m, o.Name), 0)
-		}
+		c.refs(r, m)
 	}
 	r.fix(c.schema)
 	return nil
+}
+
+// refs lays out what is shown of each type of records that the selection
+// speaks of; the others share what is selected on the union.
+func (c *compiler) refs(r *Root, m *merged) {
+	union := m.Definition.Type.Name()
+	common := c.below(m, union)
+	r.Level = c.level(&sdl.Object{Name: union, Entity: &schema.Entity{}}, common, 0)
+	r.Levels = map[string]*Level{}
+	for _, o := range c.schema.Objects {
+		if list := c.below(m, o.Name); occurrences(list) != occurrences(common) {
+			c.paths = 0
+			r.Levels[o.Name] = c.level(o, list, 0)
+		}
+	}
+}
+
+func occurrences(list []*merged) int {
+	n := 0
+	for _, m := range list {
+		n += len(m.sets)
+	}
+	return n
+}
+
+// LevelOf is what a field of Shape Refs shows of the records of a type, nil if
+// there is no such type.
+func (r *Root) LevelOf(s *sdl.Schema, name string) *Level {
+	o := s.Objects[name]
+	if o == nil || r.Levels[name] != nil {
+		return r.Levels[name]
+	}
+	l := &Level{Object: o, Conditional: r.Level.Conditional, Nodes: slices.Clone(r.Level.Nodes)}
+	for i := range l.Nodes { // __typename, the one field of a union
+		l.Nodes[i].Const = fmt.Appendf(nil, "%q", name)
+	}
+	return l
 }
 
 // merge joins the selections of several fields "nodes" of a page for the one
@@ -162,6 +199,7 @@ func (c *compiler) parts(m *merged, means *sdl.Root, deep int) []Part {
 	on := m.Definition.Type.Name()
 	var out []Part
 	for _, f := range c.below(m, on) {
+		c.items++
 		p := Part{Key: f.key(), Alias: f.Alias, Name: f.Name, Cond: f.cond(), Pos: f.pos()}
 		switch {
 		case f.Name == "__typename":
@@ -182,7 +220,11 @@ func (c *compiler) parts(m *merged, means *sdl.Root, deep int) []Part {
 func (c *compiler) whole(m *merged) *ast.Field {
 	f := *m.Field
 	f.SelectionSet = nil
+	for _, def := range c.doc.Fragments {
+		c.fields(def.SelectionSet)
+	}
 	for _, set := range m.sets {
+		c.fields(set)
 		f.SelectionSet = append(f.SelectionSet, set...)
 	}
 	return &f
