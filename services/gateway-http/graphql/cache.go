@@ -8,7 +8,8 @@ import "sync"
 type cache[K comparable, V any] struct {
 	mu         sync.RWMutex
 	limit      int // weight of one generation
-	weight     int
+	weight     int // of the young one
+	former     int // weight of the old one
 	young, old map[K]entry[K, V]
 }
 
@@ -38,6 +39,13 @@ func (c *cache[K, V]) get(k K) (V, bool) {
 	return e.value, ok
 }
 
+// held is the weight of both generations.
+func (c *cache[K, V]) held() int {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.weight + c.former
+}
+
 // put stores v under k, which must be a copy. What weighs more than a whole
 // generation is not kept.
 func (c *cache[K, V]) put(k K, v V, weight int) {
@@ -50,7 +58,8 @@ func (c *cache[K, V]) put(k K, v V, weight int) {
 		c.weight -= old.weight
 	}
 	if c.weight+weight > c.limit {
-		c.old, c.young, c.weight = c.young, map[K]entry[K, V]{}, 0
+		c.old, c.former = c.young, c.weight
+		c.young, c.weight = map[K]entry[K, V]{}, 0
 	}
 	c.weight += weight
 	c.young[k] = entry[K, V]{k, v, weight}

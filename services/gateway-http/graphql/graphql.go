@@ -6,6 +6,7 @@ import (
 
 	"github.com/fasthttp/websocket"
 	"github.com/valyala/fasthttp"
+	"github.com/valyala/fastjson"
 
 	"github.com/octomesh/octomesh/pkg/access"
 	"github.com/octomesh/octomesh/pkg/fault"
@@ -21,11 +22,11 @@ import (
 // Transport is this protocol's name in scopes, logs and metrics.
 const Transport = "graphql"
 
-// What is kept at most.
+// What is kept at most, by each of a cache's two generations.
 const (
-	maxViews     = 64
-	planBytes    = 4 << 20 // of documents whose plans are kept
-	persistBytes = 4 << 20 // of documents that are known by their hash
+	viewBytes    = 64 << 20 // of schemas and the plans that go with them
+	planBytes    = 4 << 20  // of plans on one schema
+	persistBytes = 4 << 20  // of documents that are known by their hash
 )
 
 // maxBatched bounds the requests in one body.
@@ -39,9 +40,8 @@ type GraphQL struct {
 	Limits  plan.Limits
 	Sockets Sockets
 
-	mu        sync.Mutex
-	views     map[viewKey]*view
-	plans     *cache[planKey, *plan.Plan]
+	making    sync.Mutex // orders those who miss a view
+	views     *cache[viewKey, *view]
 	persisted *cache[string, string]
 	upgrader  websocket.FastHTTPUpgrader
 }
@@ -53,23 +53,22 @@ type viewKey struct {
 	hidden      string // names the columns that policies hide
 }
 
-// view is a schema, made when it is first asked for.
+// view is a schema, made when it is first asked for, and plans on it.
 type view struct {
+	key    viewKey
 	once   sync.Once
 	schema *sdl.Schema
 	err    error
+	plans  *cache[planKey, *plan.Plan]
 }
 
-type planKey struct {
-	schema      *sdl.Schema
-	name, query string
-}
+type planKey struct{ name, query string }
 
 // New returns the protocol.
 func New(d *door.Door, h *live.Hub) *GraphQL {
 	return &GraphQL{
 		door: d, hub: h, Limits: plan.DefaultLimits, Sockets: DefaultSockets, upgrader: upgrader(),
-		views: map[viewKey]*view{}, plans: newCache[planKey, *plan.Plan](planBytes), persisted: newCache[string, string](persistBytes),
+		views: newCache[viewKey, *view](viewBytes), persisted: newCache[string, string](persistBytes),
 	}
 }
 
@@ -105,7 +104,7 @@ type caller struct {
 	project *door.Project
 	who     *mesh.Principal
 	header  mesh.Header
-	schema  *sdl.Schema
+	view    *view
 }
 
 // project is the one that a request names.
@@ -133,12 +132,12 @@ func (t *GraphQL) enter(x *httpserver.Exchange) (c caller, err error) {
 	if c.header, c.who, err = t.door.Enter(x, c.project.Version); err != nil {
 		return c, err
 	}
-	c.schema, err = t.schemaOf(c.project, c.who)
+	c.view, err = t.viewOf(c.project, c.who)
 	return c, err
 }
 
-// schemaOf is the schema that a principal sees of a project.
-func (t *GraphQL) schemaOf(p *door.Project, who *mesh.Principal) (*sdl.Schema, error) {
+// viewOf is what a principal sees of a project.
+func (t *GraphQL) viewOf(p *door.Project, who *mesh.Principal) (*view, error) {
 	may := door.ViewOf(who, p, Transport)
 	if !may.Read && !may.Write {
 		return nil, access.Check(who, access.Ask{ProjectID: p.ID, Project: p.Slug, Class: mesh.Read, Transport: Transport})
@@ -157,19 +156,34 @@ func (t *GraphQL) schemaOf(p *door.Project, who *mesh.Principal) (*sdl.Schema, e
 		}
 		k.hidden = names.String()
 	}
-	t.mu.Lock()
-	made := t.views[k]
-	if made == nil {
-		if len(t.views) >= maxViews {
-			clear(t.views)
+	made, ok := t.views.get(k)
+	if !ok {
+		t.making.Lock()
+		if made, ok = t.views.get(k); !ok {
+			made = &view{key: k, plans: newCache[planKey, *plan.Plan](planBytes)}
+			t.views.put(k, made, 0)
 		}
-		made = &view{}
-		t.views[k] = made
+		t.making.Unlock()
 	}
-	t.mu.Unlock()
-	made.once.Do(func() { made.schema, made.err = build(p.Catalog, v) })
-	return made.schema, made.err
+	made.once.Do(func() {
+		made.schema, made.err = build(p.Catalog, v)
+		t.keep(made)
+	})
+	return made, made.err
 }
+
+// keep weighs a view anew, with the plans that it has now. One that weighs more
+// than a generation has one to itself.
+func (t *GraphQL) keep(v *view) {
+	n := v.plans.held()
+	if v.schema != nil {
+		n += schemaFactor * len(v.schema.Text)
+	}
+	t.views.put(v.key, v, min(n, viewBytes))
+}
+
+// schemaFactor is how many bytes of memory a byte of a schema's text comes to.
+const schemaFactor = 25
 
 func build(c *schema.Catalog, v sdl.View) (*sdl.Schema, error) {
 	s, err := sdl.Build(c, v)
@@ -181,15 +195,29 @@ func build(c *schema.Catalog, v sdl.View) (*sdl.Schema, error) {
 
 // compile returns the plan of a document, which may alias a buffer.
 func (t *GraphQL) compile(c *caller, query, name string) (*plan.Plan, []plan.Problem) {
-	if p, ok := t.plans.get(planKey{c.schema, name, query}); ok {
+	if p, ok := c.view.plans.get(planKey{name, query}); ok {
 		return p, nil
 	}
 	query, name = strings.Clone(query), strings.Clone(name)
-	p, problems := plan.Compile(c.schema, query, name, t.Limits, c.who != nil && c.who.Kind != mesh.Anonymous)
+	p, problems := plan.Compile(c.view.schema, query, name, t.Limits, c.who != nil && c.who.Kind != mesh.Anonymous)
 	if problems == nil {
-		t.plans.put(planKey{c.schema, name, query}, p, len(query)+len(name)+256)
+		c.view.plans.put(planKey{name, query}, p, p.Weight)
+		t.keep(c.view)
 	}
 	return p, problems
+}
+
+// bind coerces an operation's variables and holds it to the limit of its cost.
+// Errors: INVALID_REQUEST.
+func (t *GraphQL) bind(p *plan.Plan, variables *fastjson.Value) (*plan.Vars, error) {
+	vars, err := p.Bind(variables)
+	if err != nil {
+		return nil, err
+	}
+	if n := p.Cost(vars); n > t.Limits.Cost {
+		return nil, fault.New(fault.InvalidRequest, "the reply could have about %d values; %d is the limit: ask for fewer fields, or give relations and lists a limit", n, t.Limits.Cost)
+	}
+	return vars, nil
 }
 
 // text serves /graphql/schema.graphql.
@@ -200,5 +228,5 @@ func (t *GraphQL) text(x *httpserver.Exchange) {
 		x.Fail(err)
 		return
 	}
-	door.Describe(x, "text/plain; charset=utf-8", []byte(c.schema.Text), `"`+c.schema.Tag+`"`)
+	door.Describe(x, "text/plain; charset=utf-8", []byte(c.view.schema.Text), `"`+c.view.schema.Tag+`"`)
 }

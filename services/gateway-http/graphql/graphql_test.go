@@ -29,8 +29,17 @@ const schemas = `[
 // house is a gateway with this door, over a mesh that a script answers.
 func house(t testing.TB) *scripted.House {
 	t.Helper()
+	h, _ := furnished(t)
+	return h
+}
+
+// furnished is house, with the door itself.
+func furnished(t testing.TB) (*scripted.House, *GraphQL) {
+	t.Helper()
+	var g *GraphQL
 	h := scripted.New(t, httpserver.Options{RequestTimeout: 10 * time.Second}, func(h *scripted.House, m *httpserver.Mux) {
-		New(h.Door, h.Hub).Mount(m)
+		g = New(h.Door, h.Hub)
+		g.Mount(m)
 	})
 	for _, slug := range []string{"default", "shop"} {
 		value := `{"id":"id-` + slug + `","slug":"` + slug + `","version":"v2","dialect":"sqlite","schemas":` + schemas + `}`
@@ -38,7 +47,7 @@ func house(t testing.TB) *scripted.House {
 			t.Fatal(err)
 		}
 	}
-	return h
+	return h, g
 }
 
 // script answers calls by "Entity.op args"; what it has no answer for fails the
@@ -411,8 +420,8 @@ func TestSubgraph(t *testing.T) {
 		`Group.findAll {"filter":{"id":{"$in":["g"]}},"select":["id"],"limit":1000}`:                                                `[{"id":"g"}]`,
 	})
 	got := ask(t, h, `query($r: [_Any!]!) { _entities(representations: $r) { __typename ... on Product { name maker { name } } ...G } } fragment G on Group { id }`,
-		`{"r":[{"__typename":"Product","id":"2"},{"__typename":"Group","id":"g"},{"__typename":"Product","id":1},{"__typename":"Product","id":"9"}]}`)
-	if got != `{"data":{"_entities":[{"__typename":"Product","name":"b","maker":{"name":"M"}},{"__typename":"Group","id":"g"},{"__typename":"Product","name":"a","maker":null},null]}}` {
+		`{"r":[{"__typename":"Product","id":"2"},{"__typename":"Group","id":"g"},{"__typename":"Product","id":1},{"__typename":"Product","id":"9"},{"__typename":"Product","id":"1"}]}`)
+	if got != `{"data":{"_entities":[{"__typename":"Product","name":"b","maker":{"name":"M"}},{"__typename":"Group","id":"g"},{"__typename":"Product","name":"a","maker":null},null,{"__typename":"Product","name":"a","maker":null}]}}` {
 		t.Error(got)
 	}
 	for _, bad := range []string{`[{"__typename":"Query","id":"1"}]`, `[{"id":"1"}]`, `[7]`, `[{"__typename":"Product"}]`} {

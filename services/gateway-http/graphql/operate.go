@@ -195,7 +195,7 @@ func (s *socket) prepare(ctx context.Context, m *message) (*caller, *plan.Plan, 
 		return refuse(err)
 	}
 	c.header = mesh.Header{Transport: Transport, RequestID: telemetry.NewRequestID(), CatalogVersion: c.project.Version, Token: token}
-	if c.schema, err = s.t.schemaOf(c.project, c.who); err != nil {
+	if c.view, err = s.t.viewOf(c.project, c.who); err != nil {
 		return refuse(err)
 	}
 	known, err := s.t.document(&op)
@@ -209,7 +209,7 @@ func (s *socket) prepare(ctx context.Context, m *message) (*caller, *plan.Plan, 
 	if problems != nil {
 		return nil, nil, nil, run.Problems(nil, problems)
 	}
-	vars, err := p.Bind(op.variables)
+	vars, err := s.t.bind(p, op.variables)
 	if err != nil {
 		return refuse(err)
 	}

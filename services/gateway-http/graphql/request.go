@@ -229,6 +229,9 @@ func (t *GraphQL) document(op *operation) (bool, error) {
 		op.query, ok = t.persisted.get(op.hash)
 		return ok, nil
 	}
+	if known, ok := t.persisted.get(op.hash); ok && known == op.query {
+		return true, nil
+	}
 	sum := sha256.Sum256([]byte(op.query))
 	if hex.EncodeToString(sum[:]) != op.hash {
 		return false, fault.New(fault.InvalidRequest, "the hash of the document is another one than sha256Hash")
@@ -245,6 +248,10 @@ func (r *request) all(dst []byte, list []operation) []byte {
 	for i := range list {
 		if i > 0 {
 			dst = append(dst, ',')
+			if len(dst) > run.MaxReply { // nothing is carried out whose answer has no room
+				dst = run.Refuse(dst, r.x.Coded(fault.New(fault.PayloadTooLarge, "the responses of the batch are larger than %d MB: send this request by itself", run.MaxReply>>20)))
+				continue
+			}
 			if _, err := r.t.door.Rates.Take(r.who); err != nil {
 				dst = run.Refuse(dst, r.x.Coded(err))
 				continue
@@ -282,7 +289,7 @@ func (r *request) one(dst []byte, op *operation) ([]byte, int) {
 		r.x.SetHeader("Allow", "POST, OPTIONS")
 		return run.Refuse(dst, r.x.Coded(fault.New(fault.MethodNotAllowed, "a GET can only ask a query: send a mutation by POST"))), fasthttp.StatusMethodNotAllowed
 	}
-	vars, err := p.Bind(op.variables)
+	vars, err := r.t.bind(p, op.variables)
 	if err != nil {
 		return run.Refuse(dst, r.x.Coded(err)), r.media.refused()
 	}

@@ -223,7 +223,7 @@ func (s *socket) identify(payload *fastjson.Value) error {
 			}
 		}
 	}
-	_, err := s.t.schemaOf(s.project, s.who)
+	_, err := s.t.viewOf(s.project, s.who)
 	return err
 }
 

@@ -57,7 +57,7 @@ func (t *GraphQL) stream(r *request, list []operation, batched bool) {
 		return
 	}
 	r.x.Op = "subscribe"
-	vars, err := p.Bind(op.variables)
+	vars, err := t.bind(p, op.variables)
 	if err != nil {
 		r.refuse(fasthttp.StatusBadRequest, err)
 		return

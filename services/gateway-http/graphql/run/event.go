@@ -16,7 +16,7 @@ var eventKeys = []string{"event", "id", "data", "changed", "inserted", "match", 
 func Event(ctx context.Context, r Request, e *event.Event, dst []byte) Result {
 	s := states.Get().(*state)
 	defer s.release()
-	s.Request, s.ctx, s.dst = r, ctx, dst
+	s.Request, s.ctx, s.dst, s.start = r, ctx, dst, len(dst)
 	s.MinPosition = e.Position.String()
 	root := r.Plan.Roots[0]
 	s.path = append(s.path, step{name: root.Alias})
@@ -87,7 +87,7 @@ func (s *state) after(p *plan.Part, data []byte) {
 	at := len(s.dst)
 	s.path = append(s.path, step{name: p.Alias})
 	if _, ok := s.record(p.Level, data, 0); !ok {
-		s.dst = append(s.dst[:at], "null"...)
+		s.over, s.dst = false, append(s.dst[:at], "null"...)
 	}
 	s.path = s.path[:1]
 }

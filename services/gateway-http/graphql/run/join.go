@@ -12,7 +12,9 @@ import (
 // or the id that it refers to.
 type join struct {
 	lists       map[string][][]byte
-	skip, limit int // what each parent shows of its list; limit -1 = all
+	skip, limit int  // what each parent shows of its list; limit -1 = all
+	alone       bool // there is one parent
+	count       int  // records that came, once for each parent that has them
 	err         error
 	told        bool
 }
@@ -79,7 +81,7 @@ func (g *gatherer) gather(l *plan.Level, rows [][]byte) {
 
 // join fetches the records of a relation for all parents, and returns them.
 func (g *gatherer) join(n *plan.Node, ids []string) [][]byte {
-	j := &join{lists: map[string][][]byte{}, limit: -1}
+	j := &join{lists: map[string][][]byte{}, limit: -1, alone: len(ids) == 1}
 	if g.joins == nil {
 		g.joins = map[*plan.Node]*join{}
 	}
@@ -99,6 +101,10 @@ func (g *gatherer) join(n *plan.Node, ids []string) [][]byte {
 			j.err = g.read(n, j, plan.Batch{By: n.Relation.Inverse.Name, IDs: batch}, nil)
 		}
 	}
+	if j.err != nil {
+		j.lists = nil
+		return nil
+	}
 	var rows [][]byte
 	for _, id := range ids {
 		rows = append(rows, j.lists[id]...)
@@ -110,7 +116,7 @@ func (g *gatherer) join(n *plan.Node, ids []string) [][]byte {
 // nil, tells for each id which parents it belongs to.
 func (g *gatherer) read(n *plan.Node, j *join, q plan.Batch, owners map[string][]string) error {
 	q.Limit, q.MinPosition = pageRecords, g.min
-	single := len(q.IDs) == 1 && owners == nil && j.limit >= 0 && j.limit <= pageRecords
+	single := j.alone && owners == nil && j.limit >= 0 && j.limit <= pageRecords
 	if single { // the mesh cuts the list
 		if q.Skip, q.Limit = j.skip, j.limit; q.Limit == 0 {
 			return nil
@@ -122,7 +128,7 @@ func (g *gatherer) read(n *plan.Node, j *join, q plan.Batch, owners map[string][
 		keys = append(keys, "id")
 	}
 	var room [2][]byte
-	for page := 0; ; page++ {
+	for {
 		args, err := n.Join(make([]byte, 0, 256), g.Vars, q)
 		if err != nil {
 			return err
@@ -131,27 +137,46 @@ func (g *gatherer) read(n *plan.Node, j *join, q plan.Batch, owners map[string][
 		if err != nil {
 			return err
 		}
+		before := j.count
 		strictjson.Elements(data, func(row []byte) bool {
 			if members(row, keys, room[:len(keys)]) {
 				if id := idOf(room[0]); owners == nil {
-					j.lists[string(id)] = append(j.lists[string(id)], row)
+					j.add(string(id), row)
 				} else {
 					for _, owner := range owners[string(id)] {
-						j.lists[owner] = append(j.lists[owner], row)
+						j.add(owner, row)
 					}
 				}
 			}
-			return true
+			return j.count <= plan.MaxJoined
 		})
+		if j.count == before {
+			j.count++ // pages of nothing have an end too
+		}
+		if j.count > plan.MaxJoined {
+			return tooMany(n)
+		}
 		var next [2][]byte
 		if single || meta == nil || !members(meta, metaKeys, next[:]) || isNull(next[0]) || j.enough(q.IDs, owners) {
 			return nil
 		}
-		if page+1 == maxPages {
-			return fault.New(fault.InvalidFilter, "the relation %s leads to more than %d records: narrow it by where, or ask for fewer parents", n.Relation.Name, maxPages*pageRecords)
+		if j.count == plan.MaxJoined {
+			return tooMany(n)
 		}
 		q.Cursor = string(next[0][1 : len(next[0])-1])
 	}
+}
+
+// add gives a record to a parent, which keeps what it shows.
+func (j *join) add(parent string, row []byte) {
+	j.count++
+	if list := j.lists[parent]; j.limit < 0 || len(list) < j.skip+j.limit {
+		j.lists[parent] = append(list, row)
+	}
+}
+
+func tooMany(n *plan.Node) error {
+	return fault.New(fault.InvalidFilter, "the relation %s leads to more than %d records: narrow it by where, or ask for fewer parents", n.Relation.Name, plan.MaxJoined)
 }
 
 // enough tells that every parent has what it shows.
@@ -184,8 +209,8 @@ func (g *gatherer) linked(n *plan.Node, j *join, ids []string) error {
 		parent := string(idOf(room[0]))
 		strictjson.Elements(room[1], func(item []byte) bool {
 			if len(n.Args) == 0 {
-				j.lists[parent] = append(j.lists[parent], item)
-				return true
+				j.add(parent, item)
+				return j.count <= plan.MaxJoined
 			}
 			id := string(idOf(item))
 			if owners[id] == nil {
@@ -196,6 +221,9 @@ func (g *gatherer) linked(n *plan.Node, j *join, ids []string) error {
 		})
 		return true
 	})
+	if j.count > plan.MaxJoined {
+		return tooMany(n)
+	}
 	for len(targets) > 0 {
 		batch := targets[:min(len(targets), maxBatch)]
 		targets = targets[len(batch):]
@@ -249,6 +277,13 @@ func (s *state) joined(n *plan.Node, v []byte) bool {
 	return true
 }
 
+// refs are the records of one type that representations name.
+type refs struct {
+	level *plan.Level
+	ids   []string
+	found map[string][]byte // nil for those that are not there
+}
+
 // representations fetches the records that a federation gateway names by type
 // and id, with one call for each type.
 func (s *state) representations(r *plan.Root) (f fetched) {
@@ -257,21 +292,30 @@ func (s *state) representations(r *plan.Root) (f fetched) {
 		f.err = err
 		return f
 	}
-	ids := map[string][]string{}
+	if len(list) > plan.MaxJoined {
+		f.err = fault.New(fault.InvalidRequest, "representations: %d are named; %d is the limit", len(list), plan.MaxJoined)
+		return f
+	}
+	f.reply, f.refs = &mesh.Reply{}, map[string]*refs{}
 	for i := range list {
 		name, id := list[i].Member("__typename"), list[i].Member("id")
-		if r.Levels[name.Raw] == nil || name.Kind != plan.Text || id.Kind != plan.Text && id.Kind != plan.Scalar {
+		of := f.refs[name.Raw]
+		if of == nil {
+			of = &refs{level: r.LevelOf(s.Plan.Schema, name.Raw), found: map[string][]byte{}}
+			f.refs[name.Raw] = of
+		}
+		if of.level == nil || name.Kind != plan.Text || id.Kind != plan.Text && id.Kind != plan.Scalar {
 			f.err = fault.New(fault.InvalidRequest, "representations[%d]: __typename of an entity and its id are expected", i)
 			return f
 		}
-		ids[name.Raw] = append(ids[name.Raw], id.Raw)
+		if _, again := of.found[id.Raw]; !again {
+			of.found[id.Raw] = nil
+			of.ids = append(of.ids, id.Raw)
+		}
 	}
-	f.reply, f.refs = &mesh.Reply{}, map[string]map[string][]byte{}
 	g := gatherer{state: s, min: s.MinPosition}
-	for name, all := range ids {
-		level := r.Levels[name]
-		found := map[string][]byte{}
-		f.refs[name] = found
+	for _, of := range f.refs {
+		level, found, all := of.level, of.found, of.ids
 		node := plan.Node{Level: level, Relation: &schema.Relation{Target: level.Object.Entity}}
 		for len(all) > 0 {
 			batch := all[:min(len(all), maxBatch)]
@@ -303,10 +347,14 @@ func (s *state) refs(r *plan.Root, f *fetched) bool {
 		name, id := list[i].Member("__typename"), list[i].Member("id")
 		s.path = append(s.path[:1], step{index: i})
 		at := len(s.dst)
-		row := f.refs[name.Raw][id.Raw]
+		of := f.refs[name.Raw]
+		row := of.found[id.Raw]
 		ok := row != nil
 		if ok {
-			_, ok = s.record(r.Levels[name.Raw], row, 0)
+			_, ok = s.record(of.level, row, 0)
+		}
+		if s.over {
+			return false
 		}
 		if !ok {
 			s.dst = append(s.dst[:at], "null"...)

@@ -74,7 +74,7 @@ func (s *state) selections(list []selected, set ast.SelectionSet, on string) []s
 }
 
 func (s *state) object(v reflected, sets []ast.SelectionSet, at plan.Pos) bool {
-	if len(s.dst) > maxReflected {
+	if len(s.dst)-s.start > maxReflected {
 		s.fail(fault.New(fault.PayloadTooLarge, "the introspection shows more than %d MB", maxReflected>>20), at)
 		return false
 	}

@@ -24,9 +24,8 @@ import (
 
 // Limits of one request.
 const (
-	maxReply    = 32 << 20 // bytes of a reply of the mesh, and of a response
+	MaxReply    = 32 << 20 // bytes of a reply of the mesh, and of a response
 	maxErrors   = 100      // that are told
-	maxPages    = 10       // of 1,000 records that a relation's call reads
 	maxBatch    = 500      // parents in one call
 	atOnce      = 4        // root fields of a query
 	pageRecords = 1000
@@ -57,6 +56,8 @@ type state struct {
 	Request
 	ctx   context.Context
 	dst   []byte
+	start int  // of the response in dst
+	over  bool // it is full
 	path  []step
 	errs  []byte
 	told  int
@@ -77,12 +78,7 @@ var states = sync.Pool{New: func() any { return new(state) }}
 func Do(ctx context.Context, r Request, dst []byte) Result {
 	s := states.Get().(*state)
 	defer s.release()
-	s.Request, s.ctx, s.dst = r, ctx, dst
-	if n := r.Plan.Cost(r.Vars); n > plan.DefaultLimits.Cost {
-		s.dst = appendErrors(s.dst, fault.New(fault.InvalidRequest, "the reply could have about %d values; %d is the limit: ask for fewer fields, or give relations and lists a limit", n, plan.DefaultLimits.Cost))
-		s.out.Err = fault.New(fault.InvalidRequest, "the document costs too much")
-		return s.result()
-	}
+	s.Request, s.ctx, s.dst, s.start = r, ctx, dst, len(dst)
 	s.dst = append(s.dst, `{"data":`...)
 	at := len(s.dst)
 	if !s.roots() {
@@ -133,19 +129,26 @@ func (s *state) roots() bool {
 		}
 		s.path = append(s.path[:0], step{name: r.Alias})
 		at := len(s.dst)
-		if !s.root(r, &f) {
-			s.dst = append(s.dst[:at], "null"...)
+		if ok := s.root(r, &f) && s.fits(0, r.Pos); !ok {
+			s.over, s.dst = false, append(s.dst[:at], "null"...)
 			if r.NonNull {
 				return false
 			}
 		}
-		if len(s.dst) > maxReply {
-			s.fail(fault.New(fault.PayloadTooLarge, "the response is larger than %d MB", maxReply>>20), r.Pos)
-			return false
-		}
 	}
 	s.dst = append(s.dst, '}')
 	return true
+}
+
+// fits tells whether the response has room for n bytes more. Where it has not,
+// the root field in hand is given up as a whole.
+func (s *state) fits(n int, at plan.Pos) bool {
+	if len(s.dst)+n-s.start <= MaxReply {
+		return true
+	}
+	s.over = true
+	s.fail(fault.New(fault.PayloadTooLarge, "the response is larger than %d MB: ask for fewer records or fields", MaxReply>>20), at)
+	return false
 }
 
 // key is the idempotency key of the n-th mutation of a document.
@@ -206,7 +209,7 @@ type fetched struct {
 	data, meta []byte
 	reply      *mesh.Reply
 	joins      map[*plan.Node]*join
-	refs       map[string]map[string][]byte // records by type and id
+	refs       map[string]*refs // by type
 	err        error
 }
 
@@ -301,9 +304,9 @@ func whole(ctx context.Context, reply *mesh.Reply) ([]byte, error) {
 			}
 			return nil, err
 		}
-		if body = append(body, part...); len(body) > maxReply {
+		if body = append(body, part...); len(body) > MaxReply {
 			_ = reply.Chunks.Close()
-			return nil, fault.New(fault.PayloadTooLarge, "the reply is larger than %d MB: ask for fewer records or fields", maxReply>>20)
+			return nil, fault.New(fault.PayloadTooLarge, "the reply is larger than %d MB: ask for fewer records or fields", MaxReply>>20)
 		}
 	}
 }

@@ -119,7 +119,7 @@ func (s *state) record(l *plan.Level, raw []byte, i int) (int, bool) {
 	if !ok {
 		s.fail(errBroken, plan.Pos{})
 	}
-	ok = ok && s.nodes(l, base, raw)
+	ok = ok && s.fits(0, plan.Pos{}) && s.nodes(l, base, raw)
 	s.room = s.room[:base]
 	return end, ok
 }
@@ -145,6 +145,9 @@ func (s *state) nodes(l *plan.Level, base int, raw []byte) bool {
 		// Deeper records may have moved the room.
 		v := s.room[base+n.Slot].of(raw)
 		if n.Kind == plan.Leaf && !isNull(v) {
+			if !s.fits(len(v), n.Pos) {
+				return false
+			}
 			s.dst = append(s.dst, v...)
 			continue
 		}
@@ -196,7 +199,7 @@ func (s *state) node(n *plan.Node, v []byte) bool {
 	s.path = s.path[:len(s.path)-1]
 	if !ok {
 		s.dst = append(s.dst[:at], "null"...)
-		return !n.NonNull
+		return !n.NonNull && !s.over
 	}
 	return true
 }
