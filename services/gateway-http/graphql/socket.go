@@ -78,6 +78,7 @@ type socket struct {
 	heard    atomic.Int64
 	work     sync.WaitGroup
 	ending   sync.Once
+	ended    atomic.Bool // the close frame goes out, or went
 	writing  sync.Mutex
 
 	mu   sync.Mutex
@@ -149,13 +150,22 @@ func (s *socket) serve() {
 		s.drain()
 		return
 	}
-	s.work.Go(s.watchOver)
+	s.work.Go(func() {
+		defer httpserver.Recover(s.log, s.id)
+		s.watchOver()
+	})
 	for {
 		m, err := s.receive()
-		if err != nil {
+		switch {
+		case err != nil:
 			return
-		}
-		if m != nil {
+		case s.ended.Load(): // what came behind that end is not carried out
+			if m != nil {
+				m.doc.Release()
+			}
+			s.drain()
+			return
+		case m != nil:
 			s.handle(m)
 		}
 	}
@@ -277,7 +287,7 @@ func (s *socket) say(b []byte) error {
 	defer s.writing.Unlock()
 	_ = s.conn.SetWriteDeadline(time.Now().Add(s.t.Sockets.Patience))
 	err := s.conn.WriteMessage(websocket.TextMessage, b)
-	if err != nil {
+	if err != nil && !s.ended.Load() { // else the client is reading why
 		httpserver.Abort(s.conn.NetConn())
 	}
 	return err
@@ -287,6 +297,7 @@ func (s *socket) say(b []byte) error {
 // it; then reading fails and serve ends.
 func (s *socket) finish(code int, reason string) {
 	s.ending.Do(func() {
+		s.ended.Store(true)
 		if len(reason) > 120 {
 			reason = reason[:120]
 		}

@@ -175,6 +175,26 @@ func TestSocketRefuses(t *testing.T) {
 	}
 }
 
+// TestSocketAfterTheEnd: what comes behind the end is not carried out.
+func TestSocketAfterTheEnd(t *testing.T) {
+	h := house(t)
+	script(t, h, nil) // the mesh is asked for nothing
+	c := dial(t, h, subprotocol)
+	if got := exchange(t, c, initMessage); got != `{"type":"connection_ack"}` {
+		t.Fatal(got)
+	}
+	got := exchange(t, c, `{"type":"start"}`,
+		`{"type":"subscribe","id":"1","payload":{"query":"mutation { deleteProduct(id: 1) }"}}`,
+		`{"type":"subscribe","id":"2","payload":{"query":"mutation { deleteProduct(id: 2) }"}}`)
+	if got != "close 4400: Invalid message: there is no such type" {
+		t.Error(got)
+	}
+	_ = c.WriteControl(websocket.CloseMessage, nil, time.Now().Add(time.Second))
+	if _, err := io.Copy(io.Discard, c.NetConn()); err != nil {
+		t.Logf("the connection ends: %v", err)
+	}
+}
+
 // TestSocketTimes lets a connection wait for nothing.
 func TestSocketTimes(t *testing.T) {
 	h := scripted.New(t, httpserver.Options{}, func(h *scripted.House, m *httpserver.Mux) {
