@@ -60,12 +60,19 @@ type message struct {
 	} `json:"params"`
 }
 
-// Run carries messages until stdin ends or ctx does, answers what is under way,
-// and ends the session.
+// Run carries messages until stdin ends, and answers what is under way then, or
+// until ctx does. Either way it ends the session, and writes nothing more once it
+// has returned.
 func (b *Bridge) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	b.root = ctx
+	var requests sync.WaitGroup
+	defer func() {
+		requests.Wait()
+		cancel()
+		b.work.Wait() // a stream that is followed still would open another session
+		b.close()
+	}()
 	lines := make(chan []byte)
 	ended := make(chan error, 1)
 	go func() {
@@ -81,17 +88,11 @@ func (b *Bridge) Run(ctx context.Context) error {
 		ended <- in.Err()
 	}()
 	busy := make(chan struct{}, maxBusy)
-	var requests sync.WaitGroup
 	for {
 		select {
 		case <-ctx.Done():
-			b.work.Wait()
 			return nil
 		case err := <-ended:
-			requests.Wait()
-			b.close()
-			cancel()
-			b.work.Wait()
 			return err
 		case line := <-lines:
 			if len(bytes.TrimSpace(line)) == 0 {

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -25,10 +26,11 @@ type server struct {
 	session int
 	heard   []string
 	streams chan chan string // each GET, to speak on
+	hanging chan struct{}    // each request that is answered never
 }
 
 func serve(t *testing.T) *server {
-	s := &server{streams: make(chan chan string, 8)}
+	s := &server{streams: make(chan chan string, 8), hanging: make(chan struct{}, 1)}
 	s.Server = httptest.NewServer(http.HandlerFunc(s.answer))
 	t.Cleanup(s.Close)
 	return s
@@ -82,6 +84,9 @@ func (s *server) answer(w http.ResponseWriter, r *http.Request) {
 				return
 			}
 		}
+	case strings.Contains(message, "hang"):
+		s.hanging <- struct{}{}
+		<-r.Context().Done()
 	case strings.Contains(message, "refuse"):
 		w.WriteHeader(http.StatusForbidden)
 		fmt.Fprint(w, `{"jsonrpc":"2.0","id":null,"error":{"code":-32003,"message":"FORBIDDEN: no"}}`)
@@ -171,5 +176,92 @@ func TestUnreachable(t *testing.T) {
 	}
 	if want := `{"jsonrpc":"2.0","id":1,"error":{"code":-32000,"message":"UNAVAILABLE: the server at ` + url + ` cannot be reached"}}` + "\n"; out.String() != want || said.Len() == 0 {
 		t.Errorf("%s%s", out.String(), said.String())
+	}
+}
+
+// watched is a client's transport that tells which streams are being read while
+// a session is ended.
+type watched struct {
+	*http.Transport
+	reading atomic.Int32
+	atEnd   chan int32
+}
+
+type watchedBody struct {
+	io.ReadCloser
+	closed func()
+}
+
+func (b watchedBody) Close() error {
+	b.closed()
+	return b.ReadCloser.Close()
+}
+
+func (w *watched) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Method == http.MethodDelete {
+		w.atEnd <- w.reading.Load()
+	}
+	res, err := w.Transport.RoundTrip(r)
+	if err == nil && r.Method == http.MethodGet {
+		w.reading.Add(1)
+		res.Body = watchedBody{res.Body, sync.OnceFunc(func() { w.reading.Add(-1) })}
+	}
+	return res, err
+}
+
+// However it ends, the session is ended on the server, after everything else: no
+// stream is there any more that would find it gone and open another, and nothing
+// is written afterwards.
+func TestEnd(t *testing.T) {
+	for _, cancelled := range []bool{false, true} {
+		s := serve(t)
+		in, program := io.Pipe()
+		out, writer := io.Pipe()
+		w := &watched{Transport: &http.Transport{}, atEnd: make(chan int32, 2)}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() {
+			b := &stdio.Bridge{URL: s.URL, HTTP: &http.Client{Transport: w}, In: in, Out: writer, Say: func(string, ...any) {}}
+			done <- b.Run(ctx)
+		}()
+		lines := bufio.NewReader(out)
+		for _, text := range []string{`{"jsonrpc":"2.0","id":1,"method":"initialize"}`, `{"jsonrpc":"2.0","method":"notifications/initialized"}`} {
+			if _, err := io.WriteString(program, text+"\n"); err != nil {
+				t.Fatal(err)
+			}
+			if strings.Contains(text, `"id"`) {
+				if _, err := lines.ReadString('\n'); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		stream := <-s.streams
+		stream <- "data: {\"method\":\"changed\"}\n\n"
+		if _, err := lines.ReadString('\n'); err != nil {
+			t.Fatal(err)
+		}
+		if cancelled {
+			if _, err := io.WriteString(program, `{"jsonrpc":"2.0","id":2,"method":"hang"}`+"\n"); err != nil {
+				t.Fatal(err)
+			}
+			<-s.hanging
+			cancel()
+		} else {
+			program.Close()
+		}
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		select {
+		case n := <-w.atEnd:
+			if n != 0 {
+				t.Errorf("cancelled %v: %d streams were followed when the session ended", cancelled, n)
+			}
+		default:
+			t.Errorf("cancelled %v: the session was not ended", cancelled)
+		}
+		cancel()
+		program.Close()
+		w.CloseIdleConnections()
 	}
 }
