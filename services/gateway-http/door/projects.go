@@ -3,6 +3,7 @@ package door
 import (
 	"encoding/json"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"sync"
@@ -102,6 +103,9 @@ func (p *Projects) Loaded() bool { return p.loaded.Load() }
 
 // Get returns the project of that slug, or nil.
 func (p *Projects) Get(slug string) *Project { return (*p.list.Load())[slug] }
+
+// Each yields every project, in no order.
+func (p *Projects) Each() iter.Seq[*Project] { return maps.Values(*p.list.Load()) }
 
 // All returns every project, by slug.
 func (p *Projects) All() []*Project {

@@ -73,10 +73,13 @@ func (t *MCP) call(ctx context.Context, v *view, c *caller, name string, raw []b
 	return answer(tool.Name, a)
 }
 
-// project is the one that a call names, or its caller, or nobody.
+// project is the one that a call names, or its caller, or nobody. Errors:
+// INVALID_REQUEST for two of them, MISSING_PARAMS, those of Projects.Find.
 func (t *MCP) project(c *caller, all []catalogue.Seen, home, slug string) (*door.Project, error) {
 	switch {
-	case slug == "" && c.named != "":
+	case c.named != "" && slug != "" && slug != c.named:
+		return nil, fault.New(fault.InvalidRequest, "this is the project %q alone: leave out the project, or ask at /mcp", c.named)
+	case c.named != "":
 		slug = c.named
 	case slug == "":
 		slug = home
@@ -120,7 +123,7 @@ func (t *MCP) ask(ctx context.Context, c *caller, tool *catalogue.Tool, q *catal
 		position = ""
 	}
 	for {
-		r.Args = q.ArgsFrom(limit, position)
+		r.Args = q.Args(limit, position)
 		reply, err := t.door.Caller.Call(ctx, r)
 		if err != nil {
 			return a, err

@@ -2,6 +2,7 @@ package mcp
 
 import (
 	"context"
+	"encoding/json"
 	"net"
 	"net/netip"
 	"slices"
@@ -23,8 +24,9 @@ type caller struct {
 	credential  access.Credential
 	header      mesh.Header // without a catalog version
 	named       string      // the project that the request names; "" = none
+	sees        string      // the key of his view
 	minPosition string
-	server      *sdk.Server // for a request that opens a session, or has none
+	view        *view // for a request that opens a session, or has none
 }
 
 type callerKey struct{}
@@ -46,8 +48,19 @@ func callerOf(extra *sdk.RequestExtra) *caller {
 	return c
 }
 
-// binding is what all requests of a session have in common.
-func (c *caller) binding() string { return c.principal.ID + "\x00" + c.named }
+// binding is what all requests of a session have in common. What may be seen is
+// part of it: a session shows what its opener saw.
+func (c *caller) binding() string { return c.principal.ID + "\x00" + c.sees }
+
+// is makes the caller that principal. Errors: INTERNAL.
+func (c *caller) is(p *mesh.Principal) error {
+	scopes, err := json.Marshal(p.Scopes)
+	if err != nil {
+		return fault.Wrap(err, fault.Internal, "the scopes cannot be read")
+	}
+	c.principal, c.sees = p, c.named+"\x00"+string(scopes)
+	return nil
+}
 
 // identify tells who calls. Errors: those of the door; UNAUTHORIZED for nobody,
 // UNKNOWN_PROJECT, FORBIDDEN for whom there is nothing to see.
@@ -60,12 +73,13 @@ func (t *MCP) identify(x *httpserver.Exchange) (*caller, error) {
 	c.named = strings.Clone(c.named)
 	x.LogProject = c.named
 	var token string
+	var who *mesh.Principal
 	if t.o.PublicKey != "" && door.Anonymous(x) {
 		c.credential = t.publicCredential()
 		c.credential.RemoteAddr = x.Ctx.RemoteIP().String()
-		c.principal, token, err = t.door.IdentifyAs(x, c.credential)
+		who, token, err = t.door.IdentifyAs(x, c.credential)
 	} else {
-		c.principal, token, c.credential, err = t.door.Identify(x, false)
+		who, token, c.credential, err = t.door.Identify(x, false)
 	}
 	if err != nil {
 		return nil, err
@@ -75,16 +89,21 @@ func (t *MCP) identify(x *httpserver.Exchange) (*caller, error) {
 		slug = door.DefaultProject
 	}
 	p, err := t.door.Projects.Find(slug)
-	if c.named == "" && c.principal != nil && len(t.eligible(c)) > 0 {
+	switch {
+	case err == nil && door.ViewOf(who, p, Transport).Any():
+	case c.named == "" && who != nil && t.seesAny(who):
 		err = nil
-	} else if err == nil && !door.ViewOf(c.principal, p, Transport).Any() {
-		err = access.Check(c.principal, access.Ask{ProjectID: p.ID, Project: p.Slug, Class: mesh.Read, Transport: Transport})
+	case err == nil:
+		err = access.Check(who, access.Ask{ProjectID: p.ID, Project: p.Slug, Class: mesh.Read, Transport: Transport})
 	}
 	if err != nil {
 		return nil, err
 	}
-	if c.principal == nil { // Check refuses nobody, by its own rule
+	if who == nil { // Check refuses nobody, by its own rule
 		return nil, fault.New(fault.Unauthorized, "send an API key in X-API-Key or as a bearer token")
+	}
+	if err := c.is(who); err != nil {
+		return nil, err
 	}
 	h, err := door.HeaderFor(x, "", token)
 	if err != nil {
@@ -99,6 +118,17 @@ func (t *MCP) identify(x *httpserver.Exchange) (*caller, error) {
 		c.minPosition = strings.Clone(at)
 	}
 	return c, nil
+}
+
+// seesAny reports whether there is any project that somebody's requests may
+// concern.
+func (t *MCP) seesAny(who *mesh.Principal) bool {
+	for p := range t.door.Projects.Each() {
+		if v := door.ViewOf(who, p, Transport); v.Read || v.Write {
+			return true
+		}
+	}
+	return false
 }
 
 // publicCredential is what counts for callers without any.

@@ -32,7 +32,7 @@ func TestFixtures(t *testing.T) {
 	node, dir := nodejs(t)
 	var m *MCP
 	h := scripted.New(t, httpserver.Options{}, func(h *scripted.House, mux *httpserver.Mux) {
-		m = New(h.Door, h.Hub, Options{Stream: true, PublicKey: scripted.Key})
+		m = New(h.Door, h.Hub, Options{stream: true, PublicKey: scripted.Key})
 		m.Mount(mux)
 	})
 	t.Cleanup(func() { m.Close() })
@@ -40,10 +40,11 @@ func TestFixtures(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v, err := m.viewOf(&caller{principal: who})
-	if err != nil {
+	c := &caller{}
+	if err := c.is(who); err != nil {
 		t.Fatal(err)
 	}
+	v := m.viewOf(c)
 	m.mu.Lock()
 	v.server = fixtures(m)
 	m.mu.Unlock()

@@ -42,9 +42,10 @@ type Options struct {
 	// Hosts are the names by which a proxy on this machine may ask, beside those
 	// of the machine itself.
 	Hosts []string
-	// Stream answers calls with server-sent events instead of JSON, for servers
-	// whose tools speak while they work.
-	Stream bool
+
+	// stream answers calls with server-sent events instead of JSON, for servers
+	// whose tools speak while they work: those of the conformance suite do.
+	stream bool
 }
 
 // MCP serves /mcp.
@@ -79,12 +80,12 @@ func New(d *door.Door, h *live.Hub, o Options) *MCP {
 // handler is the SDK's, told by the context who calls: the door has seen to it.
 func (t *MCP) handler(stateless bool) http.Handler {
 	h := sdk.NewStreamableHTTPHandler(func(r *http.Request) *sdk.Server {
-		if c := callerFrom(r.Context()); c != nil && c.server != nil {
-			return c.server
+		if c := callerFrom(r.Context()); c != nil && c.view != nil {
+			return c.view.server
 		}
 		return t.bare
 	}, &sdk.StreamableHTTPOptions{
-		Stateless: stateless, JSONResponse: !t.o.Stream, SessionTimeout: t.o.SessionTimeout,
+		Stateless: stateless, JSONResponse: !t.o.stream, SessionTimeout: t.o.SessionTimeout,
 		DisableLocalhostProtection:   true, // ours knows of proxies
 		MaxRequestBodyBytes:          -1,   // the server's own limit holds
 		PropagateRequestCancellation: true,
@@ -165,6 +166,9 @@ func (t *MCP) admit(x *httpserver.Exchange) error {
 		if err := strictjson.Check(x.Body(), maxDepth); err != nil {
 			return err
 		}
+		if strictjson.Trim(x.Body())[0] == '[' {
+			return fault.New(fault.InvalidRequest, "batches are not taken: send one message in a request")
+		}
 		m = inspect(x.Body())
 	}
 	h := t.stateful
@@ -173,21 +177,27 @@ func (t *MCP) admit(x *httpserver.Exchange) error {
 	if alone {
 		h = t.ephemera
 	}
-	if !session || alone {
-		v, err := t.viewOf(c)
-		if err != nil {
+	if session && !alone {
+		if err := t.sessions.touch(string(x.Ctx.Request.Header.Peek(sdkSession)), c); err != nil {
 			return err
 		}
+	} else {
 		if m.method == "initialize" {
-			if err := t.sessions.room(c.principal.ID); err != nil {
+			if err := t.sessions.reserve(c); err != nil {
 				return err
 			}
 		}
-		c.server = v.server
-	} else {
-		t.sessions.touch(string(x.Ctx.Request.Header.Peek(sdkSession)))
+		c.view = t.viewOf(c)
 	}
 	return t.bridge(x, c, h, x.Ctx.IsGet() || m.method == "subscriptions/listen")
+}
+
+// over gives back what a request held.
+func (t *MCP) over(c *caller) {
+	t.sessions.release(c)
+	if c.view != nil {
+		t.leave(c.view)
+	}
 }
 
 const (
@@ -216,6 +226,7 @@ func inspect(b []byte) (m message) {
 func (t *MCP) bridge(x *httpserver.Exchange, c *caller, h http.Handler, long bool) error {
 	call, err := bridge.New(x)
 	if err != nil {
+		t.over(c)
 		return err
 	}
 	call.Patience = t.o.CallTimeout + 5*time.Second
@@ -230,11 +241,14 @@ func (t *MCP) bridge(x *httpserver.Exchange, c *caller, h http.Handler, long boo
 		header.Set("Accept", "*/*")
 	}
 	call.Request = call.Request.WithContext(context.WithValue(call.Request.Context(), callerKey{}, c))
-	var ended func()
+	unwatch := func() {}
 	if long {
-		ended = t.watch(c, call.Cancel)
+		unwatch = t.watch(c, call.Cancel)
 	}
-	call.Serve(h, ended)
+	call.Serve(h, func() {
+		unwatch()
+		t.over(c)
+	})
 	return nil
 }
 

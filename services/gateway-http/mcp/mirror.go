@@ -2,6 +2,7 @@ package mcp
 
 import (
 	"encoding/json"
+	"maps"
 	"slices"
 	"strings"
 
@@ -45,11 +46,12 @@ func (t *MCP) mirror(x *httpserver.Exchange) {
 		x.Fail(err)
 		return
 	}
-	v, err := t.viewOf(c)
-	if err == nil && rest[0] == "call" {
+	v := t.viewOf(c)
+	defer t.leave(v)
+	if rest[0] == "call" {
 		x.Op = "message"
 		err = t.mirrorCall(x, v, c)
-	} else if err == nil {
+	} else {
 		err = t.mirrorRead(x, v, rest[0])
 	}
 	if err != nil {
@@ -85,9 +87,7 @@ func (t *MCP) mirrorRead(x *httpserver.Exchange, v *view, what string) error {
 		body = append(body, ']', '}')
 	case "tools":
 		body = append(body, `{"tools":[`...)
-		names := keys(v.listed)
-		slices.Sort(names)
-		for i, name := range names {
+		for i, name := range slices.Sorted(maps.Keys(v.listed)) {
 			if i > 0 {
 				body = append(body, ',')
 			}

@@ -3,7 +3,7 @@ package mcp
 import (
 	"context"
 	"encoding/json"
-	"errors"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -15,6 +15,7 @@ import (
 	"github.com/octomesh/octomesh/pkg/mesh"
 	"github.com/octomesh/octomesh/pkg/schema"
 	"github.com/octomesh/octomesh/pkg/strictjson"
+	"github.com/octomesh/octomesh/services/gateway-http/door"
 	"github.com/octomesh/octomesh/services/gateway-http/mcp/catalogue"
 )
 
@@ -27,13 +28,23 @@ const (
 	recordForm = "entity://{entity}/records/{+id}"
 )
 
-// fillResources registers the schemas that have changed.
-func (t *MCP) fillResources(v *view) {
+// fillResources registers the schemas that have changed. Those of the projects
+// in was are as they were.
+func (t *MCP) fillResources(v *view, was []catalogue.Seen) {
+	same := make(map[*door.Project]bool, len(was))
+	for _, s := range was {
+		same[s.Project] = true
+	}
 	now := map[string]string{}
 	for _, s := range v.all {
 		for _, e := range s.Project.Catalog.Entities {
+			uri := schemaURI(s.Project.Slug, v.home, e)
+			if same[s.Project] {
+				now[uri] = v.resources[uri]
+				continue
+			}
 			r := &sdk.Resource{
-				URI: schemaURI(s.Project.Slug, v.home, e), Name: e.Name + " schema", MIMEType: jsonType,
+				URI: uri, Name: e.Name + " schema", MIMEType: jsonType,
 				Description: "Fields, types and relations of " + e.Name + ".",
 			}
 			if e.Description != "" {
@@ -41,14 +52,14 @@ func (t *MCP) fillResources(v *view) {
 			}
 			// A changed schema is a changed resource, also where its listing is
 			// the same: clients that hear of it read it again.
-			is := r.Description + string(catalogue.AppendEntity(nil, e))
-			now[r.URI] = is
-			if v.resources[r.URI] != is {
+			is := door.Tag(catalogue.AppendEntity([]byte(r.Description), e))
+			now[uri] = is
+			if v.resources[uri] != is {
 				v.server.AddResource(r, t.reader(v))
 			}
 		}
 	}
-	gone := slices.DeleteFunc(keys(v.resources), func(uri string) bool { _, ok := now[uri]; return ok })
+	gone := slices.DeleteFunc(slices.Collect(maps.Keys(v.resources)), func(uri string) bool { _, ok := now[uri]; return ok })
 	if len(gone) > 0 {
 		v.server.RemoveResources(gone...)
 	}
@@ -56,9 +67,11 @@ func (t *MCP) fillResources(v *view) {
 		v.server.AddResourceTemplate(&sdk.ResourceTemplate{
 			URITemplate: recordForm, Name: "record", MIMEType: jsonType, Description: "One record of an entity by its id.",
 		}, t.reader(v))
-		v.server.AddResourceTemplate(&sdk.ResourceTemplate{
-			URITemplate: recordForm + "{?project}", Name: "record of a project", MIMEType: jsonType, Description: "One record of an entity of a named project.",
-		}, t.reader(v))
+		if v.sample.named == "" {
+			v.server.AddResourceTemplate(&sdk.ResourceTemplate{
+				URITemplate: recordForm + "{?project}", Name: "record of a project", MIMEType: jsonType, Description: "One record of an entity of a named project.",
+			}, t.reader(v))
+		}
 	}
 	v.resources = now
 }
@@ -115,7 +128,11 @@ func (t *MCP) read(ctx context.Context, v *view, c *caller, uri string) ([]byte,
 	if r.Entity, err = p.EntityName(u.Host); err != nil {
 		return nil, err
 	}
-	r.Args = append(schema.AppendString([]byte(`{"id":`), id), '}')
+	r.Args = schema.AppendString([]byte(`{"id":`), id)
+	if c.minPosition != "" {
+		r.Args = schema.AppendString(append(r.Args, `,"minPosition":`...), c.minPosition)
+	}
+	r.Args = append(r.Args, '}')
 	ctx, cancel := context.WithTimeout(ctx, t.o.CallTimeout)
 	defer cancel()
 	reply, err := t.door.Caller.Call(ctx, r)
@@ -149,7 +166,7 @@ func (t *MCP) refused(c *caller, err error) error {
 func (t *MCP) completer(v *view) func(context.Context, *sdk.CompleteRequest) (*sdk.CompleteResult, error) {
 	return func(_ context.Context, r *sdk.CompleteRequest) (*sdk.CompleteResult, error) {
 		if r.Params.Ref == nil {
-			return nil, t.refused(callerOf(r.Extra), errors.Join(fault.New(fault.MissingParams, "a completion needs a ref")))
+			return nil, t.refused(callerOf(r.Extra), fault.New(fault.MissingParams, "a completion needs a ref"))
 		}
 		const most = 100
 		out := &sdk.CompleteResult{Completion: sdk.CompletionResultDetails{Values: []string{}}}

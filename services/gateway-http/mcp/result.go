@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
-	"strings"
 
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
 
@@ -91,19 +90,16 @@ func octonet(op string, a asked) *sdk.CallToolResult {
 // seen is an error as its caller may see it; the cause of what was unforeseen is
 // logged.
 func (t *MCP) seen(c *caller, err error) *fault.Error {
-	e := fault.From(err)
-	if e.Code != fault.Internal {
-		return e
-	}
 	id := ""
 	if c != nil {
 		id = c.header.RequestID
 	}
-	t.door.Log.Error("call failed", telemetry.KeyRequestID, id, telemetry.KeyTransport, Transport, telemetry.KeyCode, string(e.Code), telemetry.KeyError, fmt.Sprint(err))
-	if id == "" || strings.Contains(e.Message, id) {
+	e := httpserver.Seen(err, id)
+	if e.Code != fault.Internal {
 		return e
 	}
-	return fault.New(fault.Internal, "%s; the log has the cause under request id %s", e.Message, id).After(e.RetryAfter)
+	t.door.Log.Error("call failed", telemetry.KeyRequestID, id, telemetry.KeyTransport, Transport, telemetry.KeyCode, string(e.Code), telemetry.KeyError, fmt.Sprint(err))
+	return e
 }
 
 // failed is a result that tells of an error.

@@ -20,49 +20,75 @@ const (
 // sessions knows the open sessions, so that they are bounded and end with the
 // server.
 type sessions struct {
-	mu   sync.Mutex
-	open map[string]*session
-	end  sync.WaitGroup
+	mu      sync.Mutex
+	open    map[string]*session
+	opening map[*caller]struct{} // whose initialize is under way
+	end     sync.WaitGroup
 }
 
 type session struct {
 	*sdk.ServerSession
-	principal string
-	used      time.Time
+	principal   string
+	named, sees string // as its opener's
+	used        time.Time
 }
 
-// room refuses a new session where there are too many, after it has closed the
-// principal's longest unused one if that has too many itself. Errors: OVERLOADED.
-func (s *sessions) room(principal string) error {
+// reserve takes the place of a session that c is about to open; it is his until
+// the session is there or release gives it back. The principal's longest unused
+// session makes room if he has too many. Errors: OVERLOADED.
+func (s *sessions) reserve(c *caller) error {
 	s.mu.Lock()
-	mine, total := 0, len(s.open)
-	var oldest *session
-	for _, o := range s.open {
-		if o.principal != principal {
+	defer s.mu.Unlock()
+	mine, total := 0, len(s.open)+len(s.opening)
+	id, oldest := "", (*session)(nil)
+	for k, o := range s.open {
+		if o.principal != c.principal.ID {
 			continue
 		}
 		if mine++; oldest == nil || o.used.Before(oldest.used) {
-			oldest = o
+			id, oldest = k, o
 		}
 	}
-	s.mu.Unlock()
-	if mine >= maxSessionsOfOne {
-		_ = oldest.Close()
-		total--
+	for o := range s.opening {
+		if o.principal.ID == c.principal.ID {
+			mine++
+		}
 	}
-	if total >= maxSessions {
+	switch {
+	case mine >= maxSessionsOfOne && oldest != nil:
+		// It counts no more from now on; closing it takes as long as its calls
+		// under way do, and nobody waits for that.
+		delete(s.open, id)
+		s.end.Go(func() { _ = oldest.Close() })
+	case mine >= maxSessionsOfOne || total >= maxSessions:
 		return fault.New(fault.Overloaded, "too many sessions are open").After(time.Second)
 	}
+	if s.opening == nil {
+		s.opening = map[*caller]struct{}{}
+	}
+	s.opening[c] = struct{}{}
 	return nil
 }
 
-// touch notes that a session is used.
-func (s *sessions) touch(id string) {
+// release gives back the place that c reserved, if he has opened nothing there.
+func (s *sessions) release(c *caller) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if o := s.open[id]; o != nil {
-		o.used = time.Now()
+	delete(s.opening, c)
+}
+
+// touch notes that a session is used. To a principal who may see other things
+// than when he opened it, it is gone: clients then open another, and learn what
+// there is now. Errors: NOT_FOUND.
+func (s *sessions) touch(id string, c *caller) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	o := s.open[id]
+	if o == nil || o.principal == c.principal.ID && o.named == c.named && o.sees != c.sees {
+		return fault.New(fault.NotFound, "session not found: open a new one")
 	}
+	o.used = time.Now()
+	return nil
 }
 
 // follow is middleware of the SDK: it learns of sessions when they begin.
@@ -71,26 +97,29 @@ func (s *sessions) follow(next sdk.MethodHandler) sdk.MethodHandler {
 		res, err := next(ctx, method, r)
 		if ss, ok := r.GetSession().(*sdk.ServerSession); ok && err == nil && method == "initialize" && ss.ID() != "" {
 			if c := callerOf(r.GetExtra()); c != nil {
-				s.add(ss, c.principal.ID)
+				s.add(ss, c)
 			}
 		}
 		return res, err
 	}
 }
 
-func (s *sessions) add(ss *sdk.ServerSession, principal string) {
+func (s *sessions) add(ss *sdk.ServerSession, c *caller) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.open == nil {
 		s.open = map[string]*session{}
 	}
-	id := ss.ID()
-	s.open[id] = &session{ss, principal, time.Now()}
+	delete(s.opening, c)
+	id, o := ss.ID(), &session{ss, c.principal.ID, c.named, c.sees, time.Now()}
+	s.open[id] = o
 	s.end.Go(func() {
 		_ = ss.Wait()
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		delete(s.open, id)
+		if s.open[id] == o {
+			delete(s.open, id)
+		}
 	})
 }
 

@@ -3,12 +3,12 @@ package mcp
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"slices"
 	"time"
 
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
 
-	"github.com/octomesh/octomesh/pkg/fault"
 	"github.com/octomesh/octomesh/pkg/mesh"
 	"github.com/octomesh/octomesh/services/gateway-http/door"
 	"github.com/octomesh/octomesh/services/gateway-http/mcp/catalogue"
@@ -29,12 +29,13 @@ type view struct {
 	server *sdk.Server
 	sample *caller // principal and named project of one of those who see it
 	used   time.Time
+	users  int // requests under way that were given it
 
 	all       []catalogue.Seen
 	home      string
 	tools     map[string]*catalogue.Tool
 	listed    map[string]string // what is registered, by name, as JSON
-	resources map[string]string // the same by address
+	resources map[string]string // the same by address, as tags
 }
 
 // eligible are the projects that a caller's requests may concern.
@@ -55,16 +56,11 @@ func (t *MCP) eligible(c *caller) []catalogue.Seen {
 	return out
 }
 
-// viewOf returns the view of a caller.
-func (t *MCP) viewOf(c *caller) (*view, error) {
-	scopes, err := json.Marshal(c.principal.Scopes)
-	if err != nil {
-		return nil, fault.Wrap(err, fault.Internal, "the scopes cannot be read")
-	}
-	key := c.named + "\x00" + string(scopes)
+// viewOf returns the view of a caller, which is kept until he leaves it.
+func (t *MCP) viewOf(c *caller) *view {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	v := t.views[key]
+	v := t.views[c.sees]
 	if v == nil {
 		if len(t.views) >= maxViews {
 			t.forget()
@@ -81,17 +77,26 @@ func (t *MCP) viewOf(c *caller) (*view, error) {
 		v.server.AddReceivingMiddleware(t.sessions.follow)
 		t.prompts(v)
 		t.fill(v)
-		t.views[key] = v
+		t.views[c.sees] = v
 	}
 	v.used = time.Now()
-	return v, nil
+	v.users++
+	return v
 }
 
-// forget drops the view that was unused for longest, if any is without sessions.
+// leave ends a use of a view.
+func (t *MCP) leave(v *view) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	v.users--
+}
+
+// forget drops the view that was unused for longest, if any is without sessions
+// and without requests, which may be about to open one.
 func (t *MCP) forget() {
 	oldest, key := time.Now(), ""
 	for k, v := range t.views {
-		idle := true
+		idle := v.users == 0
 		for range v.server.Sessions() {
 			idle = false
 			break
@@ -117,6 +122,7 @@ func (t *MCP) refresh(slug string) {
 // fill registers what has changed, and only that: each change is told to the
 // sessions.
 func (t *MCP) fill(v *view) {
+	was, wasHome := v.all, v.home
 	v.all, v.home = t.eligible(v.sample), ""
 	for _, s := range v.all {
 		if len(v.all) == 1 || s.Project.Slug == door.DefaultProject {
@@ -140,22 +146,17 @@ func (t *MCP) fill(v *view) {
 			return t.call(ctx, v, callerOf(r.Extra), r.Params.Name, r.Params.Arguments, r.Params.Meta), nil
 		})
 	}
-	gone := slices.DeleteFunc(keys(v.listed), func(name string) bool { return v.tools[name] != nil })
+	gone := slices.DeleteFunc(slices.Collect(maps.Keys(v.listed)), func(name string) bool { return v.tools[name] != nil })
 	if len(gone) > 0 {
 		v.server.RemoveTools(gone...)
 		for _, name := range gone {
 			delete(v.listed, name)
 		}
 	}
-	t.fillResources(v)
-}
-
-func keys(m map[string]string) []string {
-	out := make([]string, 0, len(m))
-	for k := range m {
-		out = append(out, k)
+	if v.home != wasHome { // every address may be another now
+		was = nil
 	}
-	return out
+	t.fillResources(v, was)
 }
 
 // shown is a tool as clients see it.

@@ -145,7 +145,7 @@ func TestTranslate(t *testing.T) {
 		q, err := tool.Translate([]byte(c.args))
 		got := string(fault.CodeOf(err))
 		if err == nil {
-			got = fmt.Sprintf("%s.%s %s", q.Entity, q.Op, q.Args(q.Limit))
+			got = fmt.Sprintf("%s.%s %s", q.Entity, q.Op, q.Args(q.Limit, ""))
 		}
 		if got != c.want {
 			t.Errorf("%s %s\n got  %s %v\n want %s", c.tool, c.args, got, err, c.want)
@@ -185,7 +185,7 @@ func FuzzArguments(f *testing.F) {
 			}
 			return
 		}
-		b := q.ArgsFrom(max(q.Limit, 1), "e-1")
+		b := q.Args(max(q.Limit, 1), "e-1")
 		if err := strictjson.Check(b, strictjson.DefaultDepth+1); b[0] != '{' || err != nil && !strings.Contains(err.Error(), "minPosition") {
 			t.Fatalf("%s %q became %s: %v", tool.Name, args, b, err)
 		}
@@ -198,7 +198,7 @@ func BenchmarkTranslate(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		q, err := tool.Translate(args)
-		if err != nil || len(q.Args(q.Limit)) == 0 {
+		if err != nil || len(q.Args(q.Limit, "")) == 0 {
 			b.Fatal(err)
 		}
 	}

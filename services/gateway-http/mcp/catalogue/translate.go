@@ -22,14 +22,9 @@ type Call struct {
 	args []byte // the request object without its end and without limit
 }
 
-// Args returns the request object with that limit, -1 for none. The result is
-// valid until the next call.
-func (c *Call) Args(limit int) []byte { return c.finish(limit, "") }
-
-// ArgsFrom is Args with the position that a read waits for.
-func (c *Call) ArgsFrom(limit int, position string) []byte { return c.finish(limit, position) }
-
-func (c *Call) finish(limit int, position string) []byte {
+// Args returns the request object with that limit, -1 for none, and the position
+// that a read waits for, "" for none. The result is valid until the next call.
+func (c *Call) Args(limit int, position string) []byte {
 	b := c.args
 	key := func(name string) {
 		if b[len(b)-1] != '{' {

@@ -1,0 +1,81 @@
+package mcp
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/octomesh/octomesh/pkg/access"
+	"github.com/octomesh/octomesh/pkg/fault"
+	"github.com/octomesh/octomesh/pkg/mesh"
+	"github.com/octomesh/octomesh/services/gateway-http/httpserver"
+	"github.com/octomesh/octomesh/services/gateway-http/internal/scripted"
+)
+
+// Sessions that are being opened count as those that are open.
+func TestReserve(t *testing.T) {
+	var s sessions
+	of := func(principal string) *caller { return &caller{principal: &mesh.Principal{ID: principal}} }
+	var all []*caller
+	for range maxSessionsOfOne {
+		c := of("k")
+		if err := s.reserve(c); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, c)
+	}
+	if err := s.reserve(of("k")); fault.CodeOf(err) != fault.Overloaded {
+		t.Errorf("one too many: %v", err)
+	}
+	if err := s.reserve(of("other")); err != nil {
+		t.Errorf("somebody else: %v", err)
+	}
+	s.release(all[0])
+	s.release(all[0])
+	if err := s.reserve(of("k")); err != nil {
+		t.Errorf("a place was given back: %v", err)
+	}
+	for i := 0; len(s.opening) < maxSessions; i++ {
+		if err := s.reserve(of(fmt.Sprint(i))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.reserve(of("last")); fault.CodeOf(err) != fault.Overloaded {
+		t.Errorf("too many of all: %v", err)
+	}
+}
+
+// A view that a request was given stays until the request is over, however many
+// others come.
+func TestViewsInUseStay(t *testing.T) {
+	var m *MCP
+	scripted.New(t, httpserver.Options{}, func(h *scripted.House, mux *httpserver.Mux) {
+		m = New(h.Door, h.Hub, Options{})
+		m.Mount(mux)
+	})
+	of := func(project string) *caller {
+		c := &caller{}
+		if err := c.is(&mesh.Principal{Kind: mesh.Key, ID: "k", Scopes: mesh.Scopes{access.Projects: {project}, access.Operations: {"read"}, access.Transports: {"*"}}}); err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	held := m.viewOf(of("held"))
+	for i := range maxViews + 8 {
+		m.leave(m.viewOf(of(fmt.Sprint(i))))
+	}
+	if len(m.views) != maxViews {
+		t.Errorf("%d views", len(m.views))
+	}
+	again := m.viewOf(of("held"))
+	if again != held {
+		t.Error("the view was forgotten between its request's beginning and end")
+	}
+	m.leave(held)
+	m.leave(again)
+	for i := range maxViews {
+		m.leave(m.viewOf(of(fmt.Sprint("later", i))))
+	}
+	if m.views[of("held").sees] != nil {
+		t.Error("a view that nobody uses was kept before others")
+	}
+}
