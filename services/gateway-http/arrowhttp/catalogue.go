@@ -16,8 +16,8 @@ import (
 	"github.com/octomesh/octomesh/services/gateway-http/httpserver"
 )
 
-// describe serves the catalogue, or with a name one entity's columns. Both are
-// made once for a version of the catalog.
+// describe serves the catalogue, which is made once for a version of the catalog,
+// or with a name one entity's columns.
 func (t *Arrow) describe(x *httpserver.Exchange, p *door.Project, entity string) {
 	x.Op = "describe"
 	if m := x.Method(); m != "GET" {
@@ -28,26 +28,30 @@ func (t *Arrow) describe(x *httpserver.Exchange, p *door.Project, entity string)
 		x.Fail(err)
 		return
 	}
-	var e *schema.Entity
 	if entity != "" {
-		if e = p.Catalog.Entity(entity); e == nil {
-			x.Fail(fault.New(fault.UnknownEntity, "there is no such entity"))
-			return
-		}
-		x.LogEntity = e.Name
+		describeEntity(x, p, entity)
+		return
 	}
-	kind, of, write := "application/json", "flights", func() []byte { return flights(p.Catalog) }
-	if e != nil {
-		of, write = "schema "+e.Name, func() []byte { return entitySchema(e) }
-	}
+	kind, of, write := "application/json", "flights", flights
 	if binary(x) {
-		kind, of = ContentType, of+" ipc"
-		if write = func() []byte { return catalogueTable(p.Catalog) }; e != nil {
-			write = func() []byte { return table(whole(e).Arrow(), nil) }
-		}
+		kind, of, write = ContentType, "flights ipc", catalogueTable
 	}
-	body, tag := t.artefacts.Of(of, p, door.View{Read: true}, write)
+	body, tag := t.artefacts.Of(of, p, door.View{Read: true}, func() []byte { return write(p.Catalog) })
 	door.Describe(x, kind, body, tag)
+}
+
+func describeEntity(x *httpserver.Exchange, p *door.Project, name string) {
+	e := p.Catalog.Entity(name)
+	if e == nil {
+		x.Fail(fault.New(fault.UnknownEntity, "there is no such entity"))
+		return
+	}
+	x.LogEntity = e.Name
+	kind, body := "application/json", entitySchema(e)
+	if binary(x) {
+		kind, body = ContentType, table(whole(e).Arrow(), nil)
+	}
+	door.Describe(x, kind, body, door.Tag(body))
 }
 
 // whole is the shape of an entity's records where nothing else is asked.

@@ -46,7 +46,7 @@ const maxArtefacts = 64
 // catalog and a view. The zero value is ready.
 type Artefacts struct {
 	mu   sync.Mutex
-	made map[artefact]made
+	made map[artefact]func() (body []byte, tag string)
 }
 
 type artefact struct {
@@ -54,29 +54,32 @@ type artefact struct {
 	view                    View
 }
 
-type made struct {
-	body []byte
-	tag  string
-}
-
 var seed = maphash.MakeSeed()
 
 // Of returns the description of that kind, which write makes if it is not there,
-// and its ETag. Nobody may change it.
+// and its ETag. Nobody may change it. Who asks while it is being made waits for
+// it; who asks for another one does not. Kinds are few: a description of one
+// entity is not for keeping (see Tag).
 func (a *Artefacts) Of(kind string, p *Project, v View, write func() []byte) (body []byte, tag string) {
 	k := artefact{kind, p.Slug, p.ID, p.Version, v}
+	return a.find(k, write)()
+}
+
+func (a *Artefacts) find(k artefact, write func() []byte) func() ([]byte, string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	m, ok := a.made[k]
+	f, ok := a.made[k]
 	if !ok {
 		if a.made == nil || len(a.made) >= maxArtefacts {
-			a.made = map[artefact]made{}
+			a.made = map[artefact]func() ([]byte, string){}
 		}
-		m.body = write()
-		m.tag = Tag(m.body)
-		a.made[k] = m
+		f = sync.OnceValues(func() ([]byte, string) {
+			b := write()
+			return b, Tag(b)
+		})
+		a.made[k] = f
 	}
-	return m.body, m.tag
+	return f
 }
 
 // Tag is an ETag for a description that is not kept.

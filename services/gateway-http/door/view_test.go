@@ -1,0 +1,48 @@
+package door_test
+
+import (
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/octomesh/octomesh/services/gateway-http/door"
+)
+
+// TestArtefacts: each description is made once, and one that is being made holds
+// nobody up who wants another.
+func TestArtefacts(t *testing.T) {
+	var kept door.Artefacts
+	one, two := &door.Project{ID: "1", Slug: "one", Version: "v1"}, &door.Project{ID: "2", Slug: "two", Version: "v1"}
+	all, made := door.View{Read: true}, 0
+	var readers sync.WaitGroup
+	begun, others := make(chan struct{}), make(chan struct{})
+	for i := range 4 {
+		readers.Go(func() {
+			if i > 0 {
+				<-begun
+			}
+			body, tag := kept.Of("list", one, all, func() []byte {
+				made++
+				close(begun)
+				<-others
+				return []byte("of one")
+			})
+			if string(body) != "of one" || tag != door.Tag(body) {
+				t.Errorf("%s %s", body, tag)
+			}
+		})
+	}
+	<-begun
+	for _, p := range []*door.Project{two, {ID: "1", Slug: "one", Version: "v2"}, {ID: "3", Slug: "one", Version: "v1"}} {
+		want := p.ID + p.Slug + p.Version
+		for _, v := range []door.View{all, {}} {
+			if body, tag := kept.Of("list", p, v, func() []byte { return []byte(want) }); string(body) != want || !strings.HasPrefix(tag, `"`) {
+				t.Errorf("%s %s, want %s", body, tag, want)
+			}
+		}
+	}
+	close(others)
+	if readers.Wait(); made != 1 {
+		t.Errorf("made %d times", made)
+	}
+}
