@@ -127,6 +127,9 @@ func (t *TRPC) single(x *httpserver.Exchange, a *ask) {
 	}
 }
 
+// result passes a reply on. superjson names each date by its place behind the
+// whole value, so memory could not stay flat: such a reply is gathered, and
+// bounded as those of a batch are.
 func (t *TRPC) result(x *httpserver.Exchange, o *one, super bool) error {
 	if !super {
 		return o.desk.One(&o.request, head, tail, false)

@@ -171,6 +171,25 @@ func TestCalls(t *testing.T) {
 	}
 }
 
+// TestStreamOfAnyLength: a single call's reply is passed on as it comes, but for
+// superjson's, which is made of the whole.
+func TestStreamOfAnyLength(t *testing.T) {
+	h := house(t)
+	long := make([]string, 17)
+	for i := range long {
+		long[i] = `{"title":"` + strings.Repeat("x", 1<<20) + `"}` + "\n"
+	}
+	h.Mesh.Answer(func(context.Context, *mesh.Request) (*mesh.Reply, error) {
+		return &mesh.Reply{Chunks: &scripted.Chunks{Parts: long}}, nil
+	})
+	if status, body := send(t, h, "GET", "/trpc/Product.stream", ""); status != 200 || len(body) < 17<<20 || !strings.HasSuffix(body, `"}]}}}`) {
+		t.Errorf("%d, %d bytes, %.100s", status, len(body), body)
+	}
+	if status, body := send(t, h, "GET", "/trpc/Product.stream?transformer=superjson", ""); status != 413 || !strings.Contains(body, "PAYLOAD_TOO_LARGE") {
+		t.Errorf("%d, %d bytes, %.100s", status, len(body), body)
+	}
+}
+
 // TestBrowsers: what tRPC's links send is allowed to pages of other origins, and
 // caches learn that a reply depends on it.
 func TestBrowsers(t *testing.T) {
