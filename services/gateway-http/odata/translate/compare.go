@@ -195,16 +195,19 @@ func isProperty(x parse.Expr) bool {
 	return ok
 }
 
-// arithmetic takes a constant away from a term, to the other side.
+func isConstant(x parse.Expr) bool {
+	switch x.(type) {
+	case *parse.Literal, parse.List, parse.Object:
+		return true
+	}
+	return false
+}
+
+// arithmetic takes a constant away from a term, to the other side. Both are
+// folded.
 func (t *Translator) arithmetic(x *parse.Operation, op parse.Op, value parse.Expr, s scope, neg bool) (Cond, error) {
-	left, lc, err := t.fold(x.Left)
-	if err != nil {
-		return nil, err
-	}
-	right, rc, err := t.fold(x.Right)
-	if err != nil {
-		return nil, err
-	}
+	left, right := x.Left, x.Right
+	lc, rc := isConstant(left), isConstant(right)
 	if lc == rc {
 		return nil, unsupported("%s can't be asked of two properties, only of a property and a constant", x.Op)
 	}

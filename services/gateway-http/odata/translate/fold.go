@@ -12,10 +12,10 @@ import (
 // fold computes what is constant in an expression. The second result tells that
 // the whole of it is.
 func (t *Translator) fold(x parse.Expr) (parse.Expr, bool, error) {
-	if t.depth++; t.depth > maxDepth {
-		return nil, false, invalid("the condition is nested too deep")
+	defer t.leave()
+	if err := t.enter(x); err != nil {
+		return nil, false, err
 	}
-	defer func() { t.depth-- }()
 	switch x := x.(type) {
 	case *parse.Literal, parse.List, parse.Object:
 		return x, true, nil
@@ -28,7 +28,7 @@ func (t *Translator) fold(x parse.Expr) (parse.Expr, bool, error) {
 	case *parse.Negate:
 		v, ok, err := t.fold(x.X)
 		if err != nil || !ok {
-			return x, false, err
+			return &parse.Negate{X: v}, false, err
 		}
 		if r, is := literalNumber(v); is {
 			return number(new(big.Rat).Neg(r)), true, nil
@@ -50,52 +50,71 @@ func literalNumber(x parse.Expr) (*big.Rat, bool) {
 	return rational(l)
 }
 
-func (t *Translator) foldOperation(x *parse.Operation) (parse.Expr, bool, error) {
-	switch x.Op {
+func isArithmetic(op parse.Op) bool {
+	switch op {
 	case "add", "sub", "mul", "div", "divby", "mod":
-	default:
+		return true
+	}
+	return false
+}
+
+func (t *Translator) foldOperation(x *parse.Operation) (parse.Expr, bool, error) {
+	if !isArithmetic(x.Op) {
 		return x, false, nil
 	}
-	left, lc, err := t.fold(x.Left)
+	list := spine(x, isArithmetic)
+	left, lc, err := t.fold(list[0].Left)
 	if err != nil {
 		return nil, false, err
 	}
-	right, rc, err := t.fold(x.Right)
-	if err != nil {
-		return nil, false, err
+	for _, o := range list {
+		if err = t.walked(o); err != nil {
+			return nil, false, err
+		}
+		right, rc, err := t.fold(o.Right)
+		if err != nil {
+			return nil, false, err
+		}
+		if !lc || !rc {
+			left, lc = &parse.Operation{Op: o.Op, Left: left, Right: right}, false
+		} else if left, err = computed(o.Op, left, right); err != nil {
+			return nil, false, err
+		}
 	}
-	if !lc || !rc {
-		return &parse.Operation{Op: x.Op, Left: left, Right: right}, false, nil
-	}
-	if v, ok := foldTime(x.Op, left, right); ok {
-		return v, true, nil
+	return left, lc, nil
+}
+
+// computed is left op right of two constants.
+func computed(op parse.Op, left, right parse.Expr) (parse.Expr, error) {
+	if v, ok := foldTime(op, left, right); ok {
+		return v, nil
 	}
 	a, aok := literalNumber(left)
 	b, bok := literalNumber(right)
 	if !aok || !bok {
-		return nil, false, invalid("%s is for numbers, and for a duration that is added to a time", x.Op)
+		return nil, invalid("%s is for numbers of at most %d digits, and for a duration that is added to a time", op, maxDigits)
 	}
 	r := new(big.Rat)
-	switch x.Op {
+	switch op {
 	case "add":
-		return number(r.Add(a, b)), true, nil
+		return number(r.Add(a, b)), nil
 	case "sub":
-		return number(r.Sub(a, b)), true, nil
+		return number(r.Sub(a, b)), nil
 	case "mul":
-		return number(r.Mul(a, b)), true, nil
+		return number(r.Mul(a, b)), nil
 	}
 	if b.Sign() == 0 {
-		return nil, false, invalid("a number is divided by zero")
+		return nil, invalid("a number is divided by zero")
 	}
 	r.Quo(a, b)
 	whole := new(big.Int).Quo(r.Num(), r.Denom())
 	switch {
-	case x.Op == "mod":
-		return number(r.Sub(a, r.Mul(b, new(big.Rat).SetInt(whole)))), true, nil
-	case x.Op == "div" && a.IsInt() && b.IsInt():
-		return number(r.SetInt(whole)), true, nil
+	case op == "mod":
+		return number(r.Sub(a, r.Mul(b, new(big.Rat).SetInt(whole)))), nil
+	case op == "div" && a.IsInt() && b.IsInt():
+		return number(r.SetInt(whole)), nil
 	}
-	return number(r), true, nil
+	return number(r), nil
 }
 
 func foldTime(op parse.Op, left, right parse.Expr) (parse.Expr, bool) {
@@ -142,7 +161,7 @@ func (t *Translator) foldCall(x *parse.Call) (parse.Expr, bool, error) {
 		return folded, false, nil
 	}
 	if v := compute(x.Name, args); v != nil {
-		return v, true, nil
+		return v, true, t.walked(v) // concat makes texts longer
 	}
 	return folded, false, nil
 }
@@ -216,6 +235,8 @@ func compareConstants(op parse.Op, left, right parse.Expr) (bool, error) {
 			return false, invalid("a time is compared with something else")
 		}
 		d = x.Compare(y)
+	} else if a.Kind == parse.Number {
+		return false, invalid("NaN, INF and numbers of more than %d digits can't be compared", maxDigits)
 	} else if a.Kind != b.Kind {
 		return false, invalid("two constants of different types are compared")
 	} else {

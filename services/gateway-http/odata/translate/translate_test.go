@@ -204,6 +204,8 @@ func TestRefused(t *testing.T) {
 		"pages add 1":                              fault.InvalidFilter,
 		"price eq NaN":                             fault.InvalidFilter,
 		"price gt 1 div 0":                         fault.InvalidFilter,
+		"1e400 gt 2":                               fault.InvalidFilter,
+		"INF gt 2":                                 fault.InvalidFilter,
 		"author/nothing/x eq 1":                    fault.InvalidFilter,
 		"genres/name eq 'x'":                       fault.InvalidFilter,
 		"title/any(t:t eq 'x')":                    fault.InvalidFilter,
@@ -371,5 +373,65 @@ func TestLambdas(t *testing.T) {
 	}
 	if _, err := (&Translator{Now: now}).Read(o, m.Set("authors")); fault.CodeOf(err) != fault.InvalidFilter {
 		t.Error(fmt.Sprint("a lambda bomb: ", err))
+	}
+}
+
+// TestLongChains: a chain of one operator is long, not deep.
+func TestLongChains(t *testing.T) {
+	m := model(t)
+	for text, parts := range map[string]int{
+		strings.TrimSuffix(strings.Repeat("pages eq 7 or ", 120), " or "):            120,
+		"not (" + strings.TrimSuffix(strings.Repeat("out and ", 240), " and ") + ")": 240,
+		"pages gt 1" + strings.Repeat(" add 1", 240):                                 1,
+		"price" + strings.Repeat(" add 1", 240) + " gt 1":                            1,
+	} {
+		got, err := filter(t, m, text)
+		if err != nil || strings.Count(got, "pages")+strings.Count(got, "out")+strings.Count(got, "price") != parts {
+			t.Errorf("%.40s…: %.80s %v", text, got, err)
+		}
+	}
+	if got, _ := filter(t, m, "pages gt 1"+strings.Repeat(" add 1", 240)); got != `{"pages":{"$gt":241}}` {
+		t.Error(got)
+	}
+	if got, _ := filter(t, m, "10 sub 2 sub 3 sub price gt 1 mul 2 add 3"); got != `{"price":{"$lt":0}}` {
+		t.Error(got)
+	}
+}
+
+// TestAliasBombs: aliases that name each other twice double what there is to do.
+func TestAliasBombs(t *testing.T) {
+	m := model(t)
+	for form, last := range map[string]string{
+		"%s mul %s":            "99",
+		"%s add %s":            "1",
+		"%s and %s":            "out",
+		"concat(%s,%s)":        "'" + strings.Repeat("x", 2000) + "'",
+		"(%s or %s) and %[1]s": "title eq '" + strings.Repeat("x", 2000) + "'",
+	} {
+		q := "price gt @n0"
+		if strings.Contains(form, "and") {
+			q = "@n0"
+		} else if strings.Contains(form, "concat") {
+			q = "title eq @n0"
+		}
+		for i := range 28 {
+			next := fmt.Sprintf("@n%d", i+1)
+			q += fmt.Sprintf("&@n%d=", i) + fmt.Sprintf(form, next, next)
+		}
+		q += "&@n28=" + last
+		if _, err := filter(t, m, q); fault.CodeOf(err) != fault.InvalidFilter {
+			t.Errorf("%s: %v", form, err)
+		}
+	}
+	// Digits double without many steps where an alias is squared by two names.
+	q := "price gt @n0"
+	for i := range 12 {
+		q += fmt.Sprintf("&@n%d=@n%d mul @n%d", i, i+1, i+1)
+	}
+	if _, err := filter(t, m, q+"&@n12="+strings.Repeat("9", 30)); fault.CodeOf(err) != fault.InvalidFilter {
+		t.Error(err)
+	}
+	if got, err := filter(t, m, "year(at) in ("+strings.TrimSuffix(strings.Repeat("2025,", 1000), ",")+")"); err != nil {
+		t.Error(len(got), err)
 	}
 }

@@ -14,6 +14,7 @@ type Translator struct {
 	Now     time.Time
 	subs    int
 	depth   int
+	size    int // of what was walked over, aliases resolved
 }
 
 const (
@@ -21,7 +22,47 @@ const (
 	maxSubs = 8
 	// maxDepth bounds the walk, aliases resolved: they may refer to each other.
 	maxDepth = 64
+	// maxSize bounds the text that the options stand for, aliases resolved: a few
+	// that name each other twice double it with each. A node is counted as nodeSize
+	// bytes, a literal as its text besides.
+	maxSize  = 1 << 20
+	nodeSize = 16
 )
+
+// enter begins the walk over a node, leave ends it.
+func (t *Translator) enter(x parse.Expr) error {
+	t.depth++
+	if t.depth > maxDepth {
+		return invalid("the condition is nested too deep")
+	}
+	return t.walked(x)
+}
+
+func (t *Translator) leave() { t.depth-- }
+
+func (t *Translator) walked(x parse.Expr) error {
+	if t.size += sizeOf(x); t.size > maxSize {
+		return invalid("the condition is too large, its aliases resolved")
+	}
+	return nil
+}
+
+func sizeOf(x parse.Expr) int {
+	n := nodeSize
+	switch x := x.(type) {
+	case *parse.Literal:
+		n += len(x.Text)
+	case parse.List:
+		for _, m := range x {
+			n += sizeOf(m)
+		}
+	case parse.Object:
+		for _, m := range x {
+			n += len(m.Name) + sizeOf(m.Value)
+		}
+	}
+	return n
+}
 
 // scope is what names mean at a place of an expression.
 type scope struct {
@@ -38,10 +79,10 @@ func (t *Translator) Filter(x parse.Expr, it *metadata.Type) (Cond, error) {
 // cond translates a condition, or what makes it false: negations are carried
 // down to the comparisons, since only there is known what null does.
 func (t *Translator) cond(x parse.Expr, s scope, neg bool) (Cond, error) {
-	if t.depth++; t.depth > maxDepth {
-		return nil, invalid("the condition is nested too deep")
+	defer t.leave()
+	if err := t.enter(x); err != nil {
+		return nil, err
 	}
-	defer func() { t.depth-- }()
 	switch x := x.(type) {
 	case *parse.Not:
 		return t.cond(x.X, s, !neg)
@@ -82,18 +123,24 @@ func (t *Translator) alias(a *parse.Alias) (parse.Expr, error) {
 func (t *Translator) operation(x *parse.Operation, s scope, neg bool) (Cond, error) {
 	switch x.Op {
 	case "and", "or":
-		left, err := t.cond(x.Left, s, neg)
-		if err != nil {
+		list := spine(x, func(op parse.Op) bool { return op == x.Op })
+		conds := make([]Cond, len(list)+1)
+		var err error
+		if conds[0], err = t.cond(list[0].Left, s, neg); err != nil {
 			return nil, err
 		}
-		right, err := t.cond(x.Right, s, neg)
-		if err != nil {
-			return nil, err
+		for i, o := range list {
+			if err = t.walked(o); err != nil {
+				return nil, err
+			}
+			if conds[i+1], err = t.cond(o.Right, s, neg); err != nil {
+				return nil, err
+			}
 		}
 		if (x.Op == "and") != neg {
-			return and(left, right), nil
+			return and(conds...), nil
 		}
-		return or(left, right), nil
+		return or(conds...), nil
 	case "eq", "ne", "gt", "ge", "lt", "le":
 		return t.comparison(x, s, neg)
 	case "in":
@@ -102,6 +149,20 @@ func (t *Translator) operation(x *parse.Operation, s scope, neg bool) (Cond, err
 		return t.comparison(&parse.Operation{Op: "eq", Left: x.Left, Right: x.Right}, s, neg)
 	}
 	return nil, invalid("a condition must be true or false, and %s makes a number", x.Op)
+}
+
+// spine lists the operations that x begins with, the innermost first, as far as
+// their operators are of a kind: a long chain is no deep one.
+func spine(x *parse.Operation, kind func(parse.Op) bool) []*parse.Operation {
+	list := []*parse.Operation{x}
+	for {
+		left, ok := x.Left.(*parse.Operation)
+		if !ok || !kind(left.Op) {
+			slices.Reverse(list)
+			return list
+		}
+		list, x = append(list, left), left
+	}
 }
 
 // flag translates a boolean property that stands alone. Null is neither true nor

@@ -108,10 +108,13 @@ func jsonTime(l *parse.Literal) string {
 	return s
 }
 
+// maxDigits bounds the numbers that are computed with, in characters.
+const maxDigits = 1000
+
 // rational reads a number exactly. Exponents are bounded: the text of a large
-// one is short, its digits are not.
+// one is short, its digits are not. So is the text, which a product doubles.
 func rational(l *parse.Literal) (*big.Rat, bool) {
-	if l.Kind != parse.Number {
+	if l.Kind != parse.Number || len(l.Text) > maxDigits {
 		return nil, false
 	}
 	if i := strings.IndexAny(l.Text, "eE"); i >= 0 {
