@@ -114,6 +114,7 @@ func (b *batch) readJSON() error {
 			After   []string          `json:"dependsOn"`
 			Headers map[string]string `json:"headers"`
 			Body    json.RawMessage   `json:"body"`
+			If      json.RawMessage   `json:"if"`
 		} `json:"requests"`
 	}
 	if err := json.Unmarshal(b.outer.body, &in); err != nil {
@@ -124,6 +125,9 @@ func (b *batch) readJSON() error {
 		p := &part{id: q.ID, group: q.Group, after: q.After, method: strings.ToUpper(q.Method), url: q.URL, headers: map[string]string{}, body: q.Body}
 		for name, value := range q.Headers {
 			p.headers[strings.ToLower(name)] = value
+		}
+		if q.If != nil {
+			p.bad = fault.New(fault.Unsupported, "the condition \"if\" of a request can't be asked: send it in a batch of its own, or with If-Match")
 		}
 		switch {
 		case q.ID == "" || ids[q.ID] || groups[q.ID]:
@@ -277,21 +281,11 @@ func (b *batch) single(p *part) bool {
 // resolve takes a part's URL apart: relative to the service root, from the host's
 // root, or whole.
 func (b *batch) resolve(url string) (segments []string, query string, err error) {
-	path, query, _ := strings.Cut(url, "?")
-	if i := strings.Index(path, "://"); i >= 0 {
-		j := strings.IndexByte(path[i+3:], '/')
-		if j < 0 {
-			return nil, "", errPath
-		}
-		path = path[i+3+j:]
-	}
-	if strings.HasPrefix(path, "/") {
-		// Of this project and no other: the batch is authorized as a whole.
-		_, rest, ok := strings.Cut(path, "/odata/")
-		if !ok || !strings.HasSuffix(strings.TrimSuffix(b.outer.root, "/odata/")+"/", path[:len(path)-len(rest)-len("odata/")]) {
-			return nil, "", fault.New(fault.InvalidRequest, "a request of a batch is below the batch's own service root")
-		}
-		path = rest
+	url, query, _ = strings.Cut(url, "?")
+	// Of this project and no other: the batch is authorized as a whole.
+	path, ok := b.outer.below(url)
+	if !ok {
+		return nil, "", fault.New(fault.InvalidRequest, "a request of a batch is below the batch's own service root")
 	}
 	for s := range strings.SplitSeq(strings.TrimSuffix(path, "/"), "/") {
 		text, err := unescape(s)
@@ -301,6 +295,29 @@ func (b *batch) resolve(url string) (segments []string, query string, err error)
 		segments = append(segments, text)
 	}
 	return segments, query, nil
+}
+
+// below takes the service root off a URL, which may be relative to it, begin at
+// the host's root, or be whole: then any host may stand there, since a proxy may
+// have its own name for this one. ok is false below any other root, such as
+// another project's.
+func (r *request) below(url string) (path string, ok bool) {
+	own, _ := fromHost(r.root)
+	at, whole := fromHost(url)
+	if !whole && !strings.HasPrefix(url, "/") {
+		return url, true
+	}
+	return strings.CutPrefix(at, own)
+}
+
+// fromHost returns a URL's path, and whether a scheme and a host stood before it.
+func fromHost(url string) (path string, whole bool) {
+	scheme, rest, ok := strings.Cut(url, "://")
+	if !ok || strings.ContainsAny(scheme, "/('") {
+		return url, false
+	}
+	_, path, _ = strings.Cut(rest, "/")
+	return "/" + path, true
 }
 
 // httpStatus is a response's status.

@@ -130,19 +130,22 @@ func (r *request) eachOf(dst []byte, v *fastjson.Value, one func([]byte, *fastjs
 	return append(dst, ']'), nil
 }
 
-// address reads a record's address: set('id'), set/id, /odata/set('id'), a whole
-// URL of this service, or $1, a request of the same batch. of is the type that it
+// address reads a record's address: set('id'), set/id, /odata/set('id') with this
+// project's service root, a whole URL with it, or $1, a request of the same batch. of is the type that it
 // must have, nil for any. Errors: INVALID_REQUEST, NOT_FOUND.
 func (r *request) address(s string, of *metadata.Type) (reference, error) {
 	bad := fault.New(fault.InvalidRequest, "%q is no address of a record, such as products('1')", short(s))
 	if to, ok := r.batchReference(s); ok {
 		return to, nil
 	}
-	if i := strings.LastIndex(s, "/odata/"); i >= 0 {
-		s = s[i+len("/odata/"):]
+	path, ok := r.below(s)
+	if !ok { // many clients begin with a slash what they mean from the service root
+		path, ok = strings.CutPrefix(s, "/")
 	}
-	s = strings.TrimPrefix(s, "/")
-	name, rest, slash := strings.Cut(s, "/")
+	if !ok {
+		return reference{}, bad
+	}
+	name, rest, slash := strings.Cut(path, "/")
 	seg, err := parseSegment(name)
 	if err != nil {
 		return reference{}, bad

@@ -152,6 +152,9 @@ func (r *request) changedRows(body []byte, c *changes, read *translate.Read) ([]
 		}
 		body = s.append(body, row)
 	}
+	if err := r.expanded.check(); err != nil {
+		return nil, err
+	}
 	for _, id := range c.ids {
 		if there[id] {
 			continue

@@ -63,6 +63,9 @@ func (r *request) show(read *translate.Read, data []byte, status int) error {
 	body := make([]byte, 0, len(data)+len(data)/4+256)
 	body = r.context(append(body, '{'), r.contextOf(read, "/$entity"))
 	row := s.append(nil, data)
+	if err := r.expanded.check(); err != nil {
+		return err
+	}
 	if len(row) > 2 {
 		body = append(body, row[1:]...)
 	} else {
@@ -150,6 +153,9 @@ func rawValue(value []byte) []byte {
 
 // setProperty changes one member: PUT with {"value":…} or text, DELETE for null.
 func (r *request) setProperty(at reference, p *metadata.Property, name string, raw bool) error {
+	if err := r.takes(0); err != nil {
+		return err
+	}
 	value := []byte("null")
 	if r.method != "DELETE" {
 		var err error

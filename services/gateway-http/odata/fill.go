@@ -6,8 +6,36 @@ import (
 	"github.com/octomesh/octomesh/services/gateway-http/odata/translate"
 )
 
-// maxPages bounds how many pages one level of an expansion may take.
-const maxPages = 10
+const (
+	// maxPages bounds how many pages one level of an expansion may take.
+	maxPages = 10
+	// maxQuestions bounds what all expansions of one request ask together.
+	maxQuestions = 100
+	// maxExpanded bounds what they read and repeat, in bytes: a record stands
+	// wherever it is related to, which multiplies from level to level.
+	maxExpanded = 32 << 20
+)
+
+// expanded is what the expansions of one request have cost so far.
+type expanded struct {
+	bytes, questions int
+}
+
+// take reports whether n bytes more may be used; after the first that may not,
+// none may.
+func (e *expanded) take(n int) bool {
+	e.bytes += n
+	return e.bytes <= maxExpanded
+}
+
+// check is the error of a request whose expansions cost too much; what was
+// appended since is not whole then.
+func (e *expanded) check() error {
+	if e.bytes > maxExpanded || e.questions > maxQuestions {
+		return fault.New(fault.PayloadTooLarge, "$expand repeats more than %d bytes or asks more than %d questions: expand less deep, or with $select, $filter and a smaller $top of the records themselves", maxExpanded, maxQuestions)
+	}
+	return nil
+}
 
 // fillAll asks for the expansions that have options of their own, one question a
 // level (more only where an answer has several pages), and puts the answers into
@@ -96,7 +124,7 @@ func inverse(x *translate.Expand) string {
 }
 
 func (r *request) fill(x *translate.Expand, data []byte) (*filled, error) {
-	f := &filled{byKey: map[string]*filling{}, count: x.Read.Count, hidden: x.Count, many: x.Nav.Many}
+	f := &filled{byKey: map[string]*filling{}, count: x.Read.Count, hidden: x.Count, many: x.Nav.Many, spent: &r.expanded}
 	w := keysOf(x, data)
 	if w.n == 0 {
 		return f, nil
@@ -131,6 +159,10 @@ func (r *request) fill(x *translate.Expand, data []byte) (*filled, error) {
 		now := args
 		if cursor != "" {
 			now = schema.AppendString(add(append([]byte(nil), args...), "cursor"), cursor)
+		}
+		r.expanded.questions++
+		if err := r.expanded.check(); err != nil {
+			return nil, err
 		}
 		rows, meta, err := r.read(read.Type, op, append(now[:len(now):len(now)], '}'))
 		if err != nil {
@@ -182,7 +214,11 @@ func (r *request) share(f *filled, x *translate.Expand, w *wanted, by string, ro
 	for {
 		row, ok := list.next()
 		if !ok {
-			return nil
+			return r.expanded.check()
+		}
+		r.expanded.take(len(row))
+		if err := r.expanded.check(); err != nil {
+			return err
 		}
 		shown := s.append(nil, row)
 		id := string(idOf(row))

@@ -45,13 +45,13 @@ func (b *batch) atomic(run []*part) bool {
 		}
 	}
 	reply, err := b.outer.commit(run, g)
-	if err == nil {
-		err = b.finish(g, reply)
-	}
 	if err != nil {
 		at := run[min(failedIndex(err), len(run)-1)]
 		at.answered.res = response{err: err}
 		b.undone(run, at)
+		return false
+	}
+	if !b.finish(g, reply) {
 		return false
 	}
 	for _, p := range run {
@@ -106,17 +106,21 @@ func (r *request) commit(run []*part, g *group) (*mesh.Reply, error) {
 	return r.mesh(mesh.ProjectEntity, "transaction", append(args, `]}`...))
 }
 
-// finish gives each request of a group its part of the transaction's reply.
-func (b *batch) finish(g *group, reply *mesh.Reply) error {
+// finish gives each request of a group its part of the transaction's reply. The
+// transaction is done: where its reply can't be read (ok is false), nobody may be
+// told that nothing was.
+func (b *batch) finish(g *group, reply *mesh.Reply) (ok bool) {
 	data, _, err := parts(reply.Body)
-	if err != nil {
-		return err
-	}
+	ok = err == nil
 	list := within(data)
 	for i, r := range g.of {
-		value, ok := list.next()
+		var value []byte
+		if ok {
+			value, ok = list.next()
+		}
 		if !ok {
-			return fault.New(fault.Internal, "the worker's reply cannot be read")
+			r.res.err = fault.New(fault.Internal, "the transaction is done, but the worker's reply cannot be read")
+			continue
 		}
 		one := *reply
 		one.Version = 0
@@ -127,5 +131,5 @@ func (b *batch) finish(g *group, reply *mesh.Reply) error {
 			r.res.err = err
 		}
 	}
-	return nil
+	return ok
 }

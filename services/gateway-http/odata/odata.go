@@ -81,6 +81,7 @@ type request struct {
 	group    *group // the atomicity group, nil outside of one
 	// addresses tells that a list shows addresses alone (/$ref).
 	addresses bool
+	expanded  expanded
 }
 
 // response is what a request is answered with.

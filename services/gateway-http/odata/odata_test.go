@@ -43,9 +43,16 @@ func typical(_ context.Context, r *mesh.Request) (*mesh.Reply, error) {
 
 // server is a gateway with this protocol over behind.
 func server(t testing.TB, behind mesh.CallerFunc) *httpserver.Server {
+	return serverOf(t, scripted.Schemas, behind)
+}
+
+// serverOf has two projects, default and shop, with these schemas.
+func serverOf(t testing.TB, schemas string, behind mesh.CallerFunc) *httpserver.Server {
 	projects := door.NewProjects()
-	if err := projects.Apply("default", []byte(`{"id":"i","slug":"default","version":"v","schemas":`+scripted.Schemas+`}`), false); err != nil {
-		t.Fatal(err)
+	for _, slug := range []string{"default", "shop"} {
+		if err := projects.Apply(slug, []byte(`{"id":"id-`+slug+`","slug":"`+slug+`","version":"v","schemas":`+schemas+`}`), false); err != nil {
+			t.Fatal(err)
+		}
 	}
 	projects.SetLoaded()
 	mux := httpserver.NewMux()

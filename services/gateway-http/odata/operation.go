@@ -9,42 +9,51 @@ import (
 	"github.com/octomesh/octomesh/pkg/mesh"
 	"github.com/octomesh/octomesh/pkg/strictjson"
 	"github.com/octomesh/octomesh/services/gateway-http/odata/metadata"
+	"github.com/octomesh/octomesh/services/gateway-http/odata/parse"
+	"github.com/octomesh/octomesh/services/gateway-http/odata/translate"
 )
 
 // operation serves a function or action of the namespace MostaJS: the ops of the
 // mesh for which the standard has no verb. id is that of the record that it is
-// bound to.
-func (r *request) operation(o *metadata.Operation, t *metadata.Type, id string) error {
+// bound to; where tells the records of the set that it is bound to, nil for all.
+func (r *request) operation(o *metadata.Operation, t *metadata.Type, where translate.Cond, id string) error {
 	r.x.Op = o.Name
 	if !o.Action {
 		if r.method != "GET" {
 			return r.allow("GET, HEAD")
 		}
 		if o.Name == "stream" {
-			return r.streamAll(t)
+			return r.streamAll(t, where)
 		}
-		return r.findOne(t)
+		return r.findOne(t, where)
 	}
 	if r.method != "POST" {
 		return r.allow("POST")
+	}
+	if where != nil {
+		return fault.New(fault.Unsupported, "an action is for a whole entity set: send the condition as a parameter, or use …/$each")
 	}
 	args, err := r.parameters(id)
 	if err != nil {
 		return err
 	}
-	read, err := r.plan(t, nil, forOne)
+	var allowed parse.Given
+	if o.Gives == metadata.OneEntity {
+		allowed = forOne
+	}
+	read, err := r.plan(t, nil, allowed)
 	if err != nil {
 		return err
 	}
 	if o.Gives == metadata.OneEntity {
-		if args, err = r.populated(args, read); err != nil {
-			return err
+		if args, err = r.populated(args, read); err == nil {
+			args, err = r.expected(args)
 		}
+	} else {
+		err = r.unconditional()
 	}
-	if id != "" {
-		if args, err = r.expected(args); err != nil {
-			return err
-		}
+	if err != nil {
+		return err
 	}
 	if o.Name == "aggregate" {
 		data, _, err := r.read(t, "aggregate", append(args, '}'))
@@ -111,8 +120,8 @@ func (r *request) parameters(id string) ([]byte, error) {
 	return append(args, compact[1:len(compact)-1]...), nil
 }
 
-func (r *request) findOne(t *metadata.Type) error {
-	read, err := r.plan(t, nil, forMany)
+func (r *request) findOne(t *metadata.Type, where translate.Cond) error {
+	read, err := r.plan(t, where, forFirst)
 	if err != nil {
 		return err
 	}
@@ -141,6 +150,9 @@ func (r *request) transaction() error {
 	if r.method != "POST" || len(r.segments) > 1 {
 		return r.allow("POST")
 	}
+	if err := r.takes(0); err != nil {
+		return err
+	}
 	if r.group != nil {
 		return fault.New(fault.InvalidRequest, "an atomicity group is a transaction: it holds no other one")
 	}
@@ -156,13 +168,18 @@ func (r *request) transaction() error {
 
 // streamAll serves MostaJS.stream: every record that the options leave, a line
 // each, in constant memory.
-func (r *request) streamAll(t *metadata.Type) error {
+func (r *request) streamAll(t *metadata.Type, where translate.Cond) error {
 	if r.batch != nil {
 		return fault.New(fault.Unsupported, "a stream stands in no batch")
 	}
-	read, err := r.plan(t, nil, forMany)
+	read, err := r.plan(t, where, forFirst|parse.GivenTop|parse.GivenSkip)
 	if err != nil {
 		return err
+	}
+	for _, x := range read.Expand {
+		if x.Own() {
+			return fault.New(fault.Unsupported, "a stream expands %s without options of its own", x.Name)
+		}
 	}
 	args, err := r.arguments(read)
 	if err != nil {

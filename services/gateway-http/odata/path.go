@@ -166,7 +166,7 @@ func (r *request) set(t *metadata.Type, where translate.Cond, rest []string) err
 		if len(rest) > 1 {
 			return errPath
 		}
-		return r.operation(o, t, "")
+		return r.operation(o, t, where, "")
 	}
 	if where != nil {
 		return errPath
@@ -218,7 +218,7 @@ func (r *request) record(at reference, rest []string) error {
 		if len(rest) > 1 {
 			return errPath
 		}
-		return r.operation(o, at.typ, at.id)
+		return r.operation(o, at.typ, nil, at.id)
 	}
 	if n := at.typ.Navigation(s.name); n != nil {
 		return r.navigate(at, n, s, rest[1:])

@@ -11,10 +11,19 @@ import (
 	"github.com/octomesh/octomesh/services/gateway-http/odata/translate"
 )
 
+// takes refuses the query options that would be passed over. $format and
+// aliases may always be there.
+func (r *request) takes(allowed parse.Given) error {
+	if r.options.Given&^(allowed|parse.GivenFormat|parse.GivenSchemaVersion) != 0 {
+		return fault.New(fault.InvalidRequest, "this resource does not take all of the query options that were sent")
+	}
+	return nil
+}
+
 // plan translates the options for records of a type.
 func (r *request) plan(t *metadata.Type, where translate.Cond, allowed parse.Given) (*translate.Read, error) {
-	if extra := r.options.Given &^ (allowed | parse.GivenFormat | parse.GivenSchemaVersion); extra != 0 {
-		return nil, fault.New(fault.InvalidRequest, "this resource does not take all of the query options that were sent")
+	if err := r.takes(allowed); err != nil {
+		return nil, err
 	}
 	read, err := r.translator().Read(r.options, t)
 	if err == nil && where != nil {
@@ -30,6 +39,7 @@ const (
 	forOne  = parse.GivenSelect | parse.GivenExpand | parse.GivenCompute
 	forMany = forOne | parse.GivenFilter | parse.GivenSearch | parse.GivenOrderBy | parse.GivenTop | parse.GivenSkip | parse.GivenCount |
 		parse.GivenSkipToken | parse.GivenDeltaToken | parse.GivenApply
+	forFirst = forOne | parse.GivenFilter | parse.GivenOrderBy
 	forCount = parse.GivenFilter | parse.GivenSearch
 )
 
@@ -129,7 +139,11 @@ func (r *request) list(t *metadata.Type, where translate.Cond) error {
 		return err
 	}
 	cursor, since, _ := strings.Cut(r.options.SkipToken, "~")
-	if since == "" && r.form.prefer.track && cursor == "" {
+	// What changes outside of a window is no change of the list: without a window
+	// alone can changes be told.
+	if r.options.Given&(parse.GivenTop|parse.GivenSkip) != 0 {
+		since = ""
+	} else if since == "" && r.form.prefer.track && cursor == "" {
 		if since, err = r.tail(); err != nil {
 			return err
 		}
@@ -189,6 +203,9 @@ func (r *request) page(read *translate.Read, data, meta []byte, since string) er
 		body = append(append(append(body, `"@odata.count":`...), orZero(member(meta, "total"))...), ',')
 	}
 	body, n := r.rows(append(body, `"value":`...), s, data)
+	if err := r.expanded.check(); err != nil {
+		return err
+	}
 	next := text(member(meta, "next"))
 	left := read.Top - int64(n)
 	switch {
@@ -269,6 +286,7 @@ func selection(read *translate.Read) string {
 
 // link is this request's own URL with a token; tokens and $skip that were in it
 // are left out, and $top is what is left of it (-1: as it was, 0 or more: that).
+// Changes have no order: a delta link has no $orderby.
 func (r *request) link(name, token string, top int64) string {
 	b := []byte(strings.TrimSuffix(r.root, "/odata/"))
 	b = append(b, "/odata/"...)
@@ -284,6 +302,10 @@ func (r *request) link(name, token string, top int64) string {
 		switch strings.TrimPrefix(strings.ToLower(strings.ReplaceAll(key, "%24", "$")), "$") {
 		case "", "skiptoken", "deltatoken", "skip":
 			continue
+		case "orderby":
+			if name == "$deltatoken" {
+				continue
+			}
 		case "top":
 			if top >= 0 {
 				continue

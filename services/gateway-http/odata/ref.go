@@ -6,6 +6,7 @@ import (
 	"github.com/octomesh/octomesh/pkg/schema"
 	"github.com/octomesh/octomesh/pkg/strictjson"
 	"github.com/octomesh/octomesh/services/gateway-http/odata/metadata"
+	"github.com/octomesh/octomesh/services/gateway-http/odata/parse"
 	"github.com/octomesh/octomesh/services/gateway-http/odata/translate"
 )
 
@@ -45,6 +46,13 @@ func (r *request) editReference(at reference, n *metadata.Navigation, s segment,
 	}
 	if len(rest) != 1 {
 		return true, errPath
+	}
+	var allowed parse.Given
+	if r.method == "DELETE" && n.Many && !s.args {
+		allowed = parse.GivenID
+	}
+	if err := r.takes(allowed); err != nil {
+		return true, err
 	}
 	switch {
 	case r.method == "DELETE" && !n.Many && !s.args:
@@ -107,25 +115,52 @@ func (r *request) removed(n *metadata.Navigation, key string, keyed bool) (refer
 	return reference{n.Target, id}, err
 }
 
+// linkTo adds a record to a relation. In a one-to-many relation it is that
+// record which is changed, so that If-Match would ask for the wrong version.
 func (r *request) linkTo(at reference, n *metadata.Navigation, to reference) error {
 	if by := n.Relation.Inverse; by != nil && by.Column != nil {
+		if err := r.unconditional(); err != nil {
+			return err
+		}
 		return r.relate(to, by.Column.Name, at.id)
 	}
 	return r.edit(at, n, to, "addToSet")
 }
 
+// unlink takes a record away from a relation that it must be in. A one-to-many
+// relation is asked and changed at once: the other record refers to this one.
 func (r *request) unlink(at reference, n *metadata.Navigation, to reference) error {
-	if by := n.Relation.Inverse; by != nil && by.Column != nil {
-		return r.relate(to, by.Column.Name, "null")
+	by := n.Relation.Inverse
+	if by == nil || by.Column == nil {
+		return r.edit(at, n, to, "pull")
 	}
-	return r.edit(at, n, to, "pull")
+	if err := r.unconditional(); err != nil {
+		return err
+	}
+	name := by.Column.Name
+	args, err := translate.And(translate.Equal("id", to.id), translate.Equal(name, at.id)).Append([]byte(`{"filter":`), r.ask)
+	if err != nil {
+		return err
+	}
+	args = append(schema.AppendString(append(args, `,"data":{`...), name), ":null}"...)
+	return r.do(write{n.Target.Name, "updateMany", args, func(data []byte, reply *mesh.Reply) error {
+		if touched(data, reply) == 0 {
+			return notFound("the collection has no record with this key")
+		}
+		r.res.status = 204
+		return nil
+	}})
 }
 
 // edit adds to or takes from a many-to-many relation.
 func (r *request) edit(at reference, n *metadata.Navigation, to reference, op string) error {
 	args := append(append([]byte(`{"id":`), at.id...), `,"field":`...)
 	args = append(schema.AppendString(args, n.Name), `,"value":`...)
-	return r.do(write{at.typ.Name, op, append(args, to.id...), func(data []byte, _ *mesh.Reply) error {
+	args, err := r.expected(append(args, to.id...))
+	if err != nil {
+		return err
+	}
+	return r.do(write{at.typ.Name, op, args, func(data []byte, _ *mesh.Reply) error {
 		if isNull(data) {
 			return r.missing()
 		}

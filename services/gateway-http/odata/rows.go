@@ -49,6 +49,7 @@ type filled struct {
 	count  bool // show how many
 	hidden bool // show only that
 	many   bool
+	spent  *expanded
 }
 
 type filling struct {
@@ -351,10 +352,16 @@ func (s *shape) filledIn(dst []byte, start int, a *action, key string) []byte {
 		if len(f.rows) == 0 {
 			return append(dst, "null"...)
 		}
+		if !a.fill.spent.take(len(f.rows[0])) {
+			return append(dst, "null"...)
+		}
 		return append(dst, f.rows[0]...)
 	}
 	dst = append(dst, '[')
 	for i, row := range f.rows {
+		if !a.fill.spent.take(len(row)) {
+			break
+		}
 		if i > 0 {
 			dst = append(dst, ',')
 		}

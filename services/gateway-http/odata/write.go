@@ -8,6 +8,7 @@ import (
 	"github.com/octomesh/octomesh/pkg/mesh"
 	"github.com/octomesh/octomesh/pkg/schema"
 	"github.com/octomesh/octomesh/services/gateway-http/odata/metadata"
+	"github.com/octomesh/octomesh/services/gateway-http/odata/parse"
 	"github.com/octomesh/octomesh/services/gateway-http/odata/translate"
 )
 
@@ -207,7 +208,18 @@ func (r *request) expected(args []byte) ([]byte, error) {
 	return strconv.AppendInt(add(args, "expectedVersion"), n, 10), nil
 }
 
+// unconditional refuses If-Match for what is not a write of one record by its id.
+func (r *request) unconditional() error {
+	if r.header("If-Match") != "" {
+		return fault.New(fault.Unsupported, "If-Match asks for the version of one record, and this request changes others: leave it out, or change each record by its own address")
+	}
+	return nil
+}
+
 func (r *request) delete(at reference) error {
+	if err := r.takes(0); err != nil {
+		return err
+	}
 	args, err := r.expected(append([]byte(`{"id":`), at.id...))
 	if err != nil {
 		return err
@@ -231,13 +243,19 @@ func (r *request) createBehind(at reference, n *metadata.Navigation) error {
 	return r.create(n.Target, append(with, at.id...))
 }
 
-// each changes or deletes all records of a set for which the path's condition
-// holds.
+// each changes or deletes all records of a set for which the conditions of the
+// path and of $filter hold.
 func (r *request) each(t *metadata.Type, where translate.Cond) error {
+	read, err := r.plan(t, where, parse.GivenFilter)
+	if err == nil {
+		err = r.unconditional()
+	}
+	if err != nil {
+		return err
+	}
 	filter := []byte("{}")
-	if where != nil {
-		var err error
-		if filter, err = where.Append(nil, r.ask); err != nil {
+	if read.Where != nil {
+		if filter, err = read.Where.Append(nil, r.ask); err != nil {
 			return err
 		}
 	}

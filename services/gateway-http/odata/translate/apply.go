@@ -18,7 +18,10 @@ type stage struct {
 // $filter, $orderby, $skip and $top come behind it, in this order.
 func (t *Translator) apply(r *Read, o *parse.Options, it *metadata.Type) error {
 	if o.Search != nil || o.Expand != nil {
-		return unsupported("$apply goes with $filter, $orderby, $skip, $top and $select alone")
+		return unsupported("$apply goes with $filter, $orderby, $skip, $top, $count and $select alone")
+	}
+	if o.Count && (o.Top >= 0 || o.Skip >= 0) {
+		return unsupported("with $apply, $count=true counts the rows of the reply: leave $top and $skip out, or end $apply with aggregate($count as n)")
 	}
 	p := &pipeline{t: t, it: it}
 	for _, x := range o.Apply {
