@@ -493,4 +493,15 @@ func odataReferences(t *testing.T, s *server) {
 			t.Errorf("%s %s: then %s has %d %s", c.method, c.path, c.look, r.status, r.body)
 		}
 	}
+	// What is in another one's collection can't be taken from this one's.
+	odataDo(t, s, "POST", "authors('bob')/books/$ref", `{"@odata.id":"books('b5')"}`)
+	if r := odataDo(t, s, "DELETE", "authors('ada')/books('b5')/$ref", ""); r.status != 404 {
+		t.Errorf("%d %s", r.status, r.body)
+	}
+	r := odataDo(t, s, "POST", "$batch", `{"requests":[
+	 {"id":"1","atomicityGroup":"g","method":"DELETE","url":"authors('ada')/books('b5')/$ref"},
+	 {"id":"2","atomicityGroup":"g","method":"DELETE","url":"authors('bob')/books('b5')/$ref"}]}`)
+	if !strings.Contains(r.body, `{"id":"1","status":404`) || !strings.Contains(r.body, `{"id":"2","status":204`) {
+		t.Error(r.body)
+	}
 }
