@@ -125,6 +125,16 @@ func (o *object) position(p string) {
 	}
 }
 
+// Ordered tells whether a Joined node's arguments put its records in order.
+func (n *Node) Ordered(v *Vars) bool {
+	for _, a := range []string{"sort", "orderBy"} {
+		if got, err := v.value(n.Args, a); err == nil && got.Kind > Null {
+			return true
+		}
+	}
+	return false
+}
+
 // Cut tells which part of its list each parent shows: limit -1 = to the end.
 // Errors: INVALID_REQUEST, INVALID_FILTER.
 func (n *Node) Cut(v *Vars) (skip, limit int, err error) {

@@ -208,7 +208,7 @@ func TestWeight(t *testing.T) {
 		"representations":  `{ _entities(representations: []) { __typename ... on Product { id name } } }`,
 		"merged pages":     `{ productsPage { ` + many(` n%d: nodes { id name price stock }`, 30) + ` } }`,
 	} {
-		const n = 20
+		const n = 5
 		kept := make([]*plan.Plan, n)
 		before := heap()
 		for i := range kept {

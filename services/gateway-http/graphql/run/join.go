@@ -1,6 +1,8 @@
 package run
 
 import (
+	"slices"
+
 	"github.com/octomesh/octomesh/pkg/fault"
 	"github.com/octomesh/octomesh/pkg/mesh"
 	"github.com/octomesh/octomesh/pkg/schema"
@@ -223,6 +225,12 @@ func (g *gatherer) linked(n *plan.Node, j *join, ids []string) error {
 	})
 	if j.count > plan.MaxJoined {
 		return tooMany(n)
+	}
+	if len(targets) > maxBatch { // several calls, each in an order of its own
+		if n.Ordered(g.Vars) {
+			return fault.New(fault.InvalidFilter, "the relation %s leads to more than %d different records, too many to put them in order: leave that out, or ask for fewer parents", n.Relation.Name, maxBatch)
+		}
+		slices.Sort(targets)
 	}
 	for len(targets) > 0 {
 		batch := targets[:min(len(targets), maxBatch)]

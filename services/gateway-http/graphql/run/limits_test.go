@@ -161,3 +161,30 @@ func TestCutsHoldForAll(t *testing.T) {
 		t.Errorf("%.100s … %s", got, got[len(got)-100:])
 	}
 }
+
+// TestOrderOverCalls: more linked records than a call asks for come in the order
+// of id, and in no other that would not be theirs.
+func TestOrderOverCalls(t *testing.T) {
+	answer := func(r *mesh.Request) string {
+		switch {
+		case r.Entity == "Product" && bytes.Contains(r.Args, []byte(`$in`)):
+			ids := rows(maxBatch, `{"id":"b%d"}`)
+			return `[{"id":"p0","groups":` + ids[:len(ids)-1] + `,{"id":"a"}]}]`
+		case r.Entity == "Product":
+			return `[{"id":"p0"}]`
+		}
+		var found []string
+		for _, id := range append([]string{"a"}, strings.Split(rows(maxBatch, "b%d"), ",")...) {
+			if id = strings.Trim(id, "[]"); bytes.Contains(r.Args, []byte(`"`+id+`"`)) {
+				found = append(found, `{"id":"`+id+`"}`)
+			}
+		}
+		return "[" + strings.Join(found, ",") + "]"
+	}
+	if got := string(do(t, `{ products { groups(limit: 1) { id } } }`, nil, answer).Body); got != `{"data":{"products":[{"groups":[{"id":"a"}]}]}}` {
+		t.Error(got)
+	}
+	if got := string(do(t, `{ products { groups(sort: "name", limit: 1) { id } } }`, nil, answer).Body); !strings.Contains(got, "too many to put them in order") {
+		t.Error(got)
+	}
+}

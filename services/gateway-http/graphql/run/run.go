@@ -26,7 +26,7 @@ import (
 const (
 	MaxReply    = 32 << 20 // bytes of a reply of the mesh, and of a response
 	maxErrors   = 100      // that are told
-	maxBatch    = 500      // parents in one call
+	maxBatch    = 500      // parents, or records by id, in one call
 	atOnce      = 4        // root fields of a query
 	pageRecords = 1000
 )
