@@ -44,7 +44,7 @@ type Client struct {
 	calls *lane
 
 	mu     sync.Mutex
-	bulk   *lane // for ops that answer in chunks; dialled when first needed
+	bulk   *dialled // for ops that answer in chunks; dialled when first needed
 	closed bool
 }
 
@@ -68,32 +68,21 @@ func (c *Client) Close() {
 	c.mu.Lock()
 	c.closed = true
 	bulk := c.bulk
+	if bulk != nil && bulk.lane == nil { // the one that dials closes what it gets
+		c.bulk, bulk.err = nil, errClosed
+		close(bulk.done)
+		bulk = nil
+	}
 	c.mu.Unlock()
 	c.calls.nc.Close()
 	if bulk != nil {
-		bulk.nc.Close()
+		bulk.lane.nc.Close()
 	}
 }
 
 // Conn returns the connection of the calls, to share it with what is not on
 // the hot path.
 func (c *Client) Conn() *nats.Conn { return c.calls.nc }
-
-func (c *Client) bulkLane() (*lane, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.closed {
-		return nil, errClosed
-	}
-	if c.bulk == nil {
-		l, err := openLane(c.d, "streams")
-		if err != nil {
-			return nil, fault.Wrap(err, fault.Unavailable, "NATS cannot be reached")
-		}
-		c.bulk = l
-	}
-	return c.bulk, nil
-}
 
 // Call sends a request to whoever serves its project. Besides the errors of the
 // worker it returns NO_HANDLER (nobody serves the project), OVERLOADED, TIMEOUT,
@@ -105,7 +94,7 @@ func (c *Client) Call(ctx context.Context, r *mesh.Request) (*mesh.Reply, error)
 	l, subj := c.calls, ""
 	if op != nil && op.Chunked {
 		var err error
-		if l, err = c.bulkLane(); err != nil {
+		if l, err = c.bulkLane(ctx); err != nil {
 			return nil, err
 		}
 		subj = subject.Stream(r.Project, r.Entity, r.Op)
@@ -354,12 +343,11 @@ func late(err error, again bool) error {
 
 // Waiting returns how many calls wait for an answer.
 func (c *Client) Waiting() int {
-	c.mu.Lock()
-	bulk := c.bulk
-	c.mu.Unlock()
 	n := c.calls.waiting()
-	if bulk != nil {
-		n += bulk.waiting()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.bulk != nil && c.bulk.lane != nil {
+		n += c.bulk.lane.waiting()
 	}
 	return n
 }

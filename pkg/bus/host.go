@@ -60,8 +60,12 @@ type Host struct {
 	mu       sync.Mutex
 	projects map[string]*served
 	discover *nats.Subscription
+	ended    []micro.Service // to be stopped once there is a connection again
 	draining bool
 }
+
+// patience is how long the server may take to answer.
+const patience = 5 * time.Second
 
 // served is one project.
 type served struct {
@@ -79,11 +83,11 @@ func NewHost(d Dialer, o HostOptions) (*Host, error) {
 	h.ctx, h.stop = context.WithCancel(context.Background())
 	h.deadlines = newDeadlines(h.ctx)
 	var err error
-	if h.nc, err = d.Dial("calls"); err == nil {
+	if h.nc, err = d.Dial("calls", nats.ReconnectHandler(func(*nats.Conn) { h.reconnected() })); err == nil {
 		h.bulk, err = d.Dial("streams")
 	}
 	if err == nil && o.Discover != nil {
-		s := &served{share: h.pool.join(), caller: mesh.CallerFunc(h.discovered)}
+		s := &served{share: new(share), caller: mesh.CallerFunc(h.discovered)}
 		h.discover, err = h.nc.QueueSubscribe(subject.Discover, "octo-discover", func(m *nats.Msg) {
 			h.accept(s, m.Subject, m.Reply, m.Header, m.Data)
 		})
@@ -151,14 +155,19 @@ func (h *Host) Serve(p Project, c mesh.Caller) error {
 	}
 	h.projects[p.Slug] = s
 	if old != nil {
-		_ = old.svc.Stop()
+		_ = h.end(old.svc)
 	}
 	return nil
 }
 
 // announce subscribes a project's endpoints, in a queue group of its own: with
-// micro's default group the requests of one project would reach others.
+// micro's default group the requests of one project would reach others. After
+// an error nothing of it is left.
 func (h *Host) announce(s *served) error {
+	// Without a connection nothing is begun that would have to be undone.
+	if err := h.nc.FlushTimeout(patience); err != nil {
+		return err
+	}
 	meta := map[string]string{"project": s.Slug, "id": s.ID, "catalog": s.CatalogVersion, "dialect": s.Dialect}
 	svc, err := micro.AddService(h.nc, micro.Config{
 		Name: "octomesh-" + s.Slug, Version: "1.0.0", Description: "entities of a project",
@@ -177,13 +186,39 @@ func (h *Host) announce(s *served) error {
 	})
 	for name, subj := range endpoints {
 		if err = svc.AddEndpoint(name, handle, micro.WithEndpointSubject(subj), micro.WithEndpointMetadata(meta)); err != nil {
-			_ = svc.Stop()
+			_ = h.end(svc)
 			return err
 		}
 	}
 	// The endpoints are there for every server of a cluster before anybody is
 	// told so.
-	return h.nc.FlushTimeout(5 * time.Second)
+	if err = h.nc.FlushTimeout(patience); err != nil {
+		_ = h.end(svc)
+	}
+	return err
+}
+
+// end stops a service; h.mu is held. One that is stopped without a connection
+// nats.go subscribes again with the others when there is one, and forgets
+// without telling the server, which then sends it requests that nobody answers:
+// it is stopped after the reconnect.
+func (h *Host) end(svc micro.Service) error {
+	if !h.nc.IsConnected() {
+		h.ended = append(h.ended, svc)
+		return nil
+	}
+	return svc.Stop()
+}
+
+// reconnected stops what was to be stopped meanwhile.
+func (h *Host) reconnected() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	ended := h.ended
+	h.ended = nil
+	for _, svc := range ended {
+		_ = h.end(svc)
+	}
 }
 
 // Withdraw stops to serve a project; what has arrived is still answered.
@@ -196,10 +231,10 @@ func (h *Host) Withdraw(slug string) error {
 	}
 	delete(h.projects, slug)
 	h.pool.leave()
-	if err := s.svc.Stop(); err != nil && !errors.Is(err, nats.ErrConnectionClosed) {
+	if err := h.end(s.svc); err != nil && !errors.Is(err, nats.ErrConnectionClosed) {
 		return fault.Wrap(err, fault.Unavailable, "the project cannot be withdrawn")
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	if err := flush(ctx, h.nc); err != nil && !errors.Is(err, nats.ErrDisconnected) {
 		return fault.Wrap(err, fault.Unavailable, "the project cannot be withdrawn")
@@ -217,7 +252,7 @@ func (h *Host) Drain(ctx context.Context) error {
 	h.mu.Lock()
 	h.draining = true
 	for slug, s := range h.projects {
-		_ = s.svc.Stop()
+		_ = h.end(s.svc)
 		delete(h.projects, slug)
 	}
 	if h.discover != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/octomesh/octomesh/pkg/bus/credit"
+	"github.com/octomesh/octomesh/pkg/fault"
 )
 
 // lane is one connection with one wildcard inbox: whatever is answered to its
@@ -77,7 +78,9 @@ func openLane(d Dialer, purpose string) (*lane, error) {
 	nc, err := d.Dial(purpose, nats.ReconnectBufSize(-1),
 		nats.DisconnectErrHandler(func(*nats.Conn, error) { l.down() }),
 		nats.ReconnectHandler(func(*nats.Conn) { l.back() }),
-		nats.ClosedHandler(func(*nats.Conn) { l.sweep() }))
+		// It comes after that of the disconnect. Who waits for a connection goes
+		// on, and learns from it that it is closed.
+		nats.ClosedHandler(func(*nats.Conn) { l.back(); l.sweep() }))
 	if err != nil {
 		return nil, err
 	}
@@ -94,6 +97,54 @@ func openLane(d Dialer, purpose string) (*lane, error) {
 		return nil, err
 	}
 	return l, nil
+}
+
+// dialled is a lane that one goroutine opens for all who wait.
+type dialled struct {
+	done chan struct{} // closed when lane or err is there
+	lane *lane
+	err  error
+}
+
+// bulkLane waits for the lane of the streams, no longer than ctx.
+func (c *Client) bulkLane(ctx context.Context) (*lane, error) {
+	c.mu.Lock()
+	if c.closed {
+		c.mu.Unlock()
+		return nil, errClosed
+	}
+	d := c.bulk
+	if d == nil {
+		d = &dialled{done: make(chan struct{})}
+		c.bulk = d
+		go c.dial(d)
+	}
+	c.mu.Unlock()
+	select {
+	case <-d.done:
+		return d.lane, d.err
+	case <-ctx.Done():
+		return nil, fault.From(ctx.Err())
+	}
+}
+
+// dial opens the lane of the streams; after an error the next call tries anew.
+func (c *Client) dial(d *dialled) {
+	l, err := openLane(c.d, "streams")
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.closed: // which has been told
+		if err == nil {
+			l.nc.Close()
+		}
+		return
+	case err != nil:
+		c.bulk, d.err = nil, fault.Wrap(err, fault.Unavailable, "NATS cannot be reached")
+	default:
+		d.lane = l
+	}
+	close(d.done)
 }
 
 func (l *lane) shard(id uint64) *shard { return &l.shards[id%uint64(len(l.shards))] }

@@ -18,7 +18,7 @@ type pool struct {
 	running  int
 	queued   int
 	bytes    int
-	members  int // shares
+	members  int // projects
 	waiting  []*share
 	idle     chan struct{} // made by whoever waits for the end of all work
 	turn     int           // where the search for the next job starts
