@@ -24,7 +24,7 @@ type group struct {
 	held    map[string]holding
 	folds   folds
 	guesses guesses
-	unsure  []int // members whose commit was lost, but whose keys make it safe to run them again
+	unsure  []int // members to be run again after a lost commit: those with keys, and those that had failed
 	// unhurried lets a statement take as long as it does: tables are changed.
 	unhurried bool
 	resting   time.Time // until when not to connect
@@ -197,10 +197,12 @@ func (g *group) insist(u driver.Unit, guessing bool, unsure error) error {
 		case hasCode(err, uniqueViolation) && g.tx.looked && !errors.Is(err, driver.ErrReplay) && try <= tryUnique:
 		case stale(err) && try <= tryLost:
 			g.session.forgetAll()
-		case unsure != nil && (g.session.broken != nil || lost(err)):
-			return unsure
 		default:
-			return classify(err, nil)
+			err = classify(err, nil)
+			if unsure != nil && (g.session.broken != nil || fault.CodeOf(err).Image().Retry) {
+				return unsure // and not, say, OVERLOADED: nothing was executed
+			}
+			return err
 		}
 	}
 }

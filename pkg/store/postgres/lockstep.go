@@ -144,6 +144,9 @@ func (g *group) attempt(jobs []*queue.Job) (ok, again bool) {
 			if jobs[i].Err = m.err; m.err == nil {
 				done++
 			}
+		case g.ended && m.err != nil: // nothing of it was sent, but what it failed for may not hold
+			jobs[i].Err = nil
+			g.unsure = append(g.unsure, i)
 		case g.ended: // nobody knows
 			if jobs[i].Err = unknown(err); m.tx.keyed {
 				g.unsure = append(g.unsure, i)

@@ -50,8 +50,8 @@ func (g *groups) stop() {
 	g.pool.close()
 }
 
-// serve runs a group. A job's error is errAlone if its unit did not happen and is
-// to be run by itself.
+// serve runs a group. A job's error is errAlone if its unit is to be run by
+// itself: it did not happen or, with errUnknown, may have.
 func (l *lane) serve(batch []*queue.Job) {
 	s, err := l.pool.get(uncancelled)
 	if err == nil {
@@ -68,6 +68,8 @@ func (l *lane) serve(batch []*queue.Job) {
 			j.Err = errAlone
 		case errors.Is(err, errUnknown) && !t.keyed && (j.Err == nil || t.wrote):
 			j.Err = err
+		case errors.Is(err, errUnknown) && j.Err == nil:
+			j.Err = errors.Join(errAlone, err)
 		case s == nil: // no connection
 			j.Err = err
 		case err != nil:

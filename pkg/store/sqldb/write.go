@@ -1,6 +1,7 @@
 package sqldb
 
 import (
+	"cmp"
 	"context"
 	sqldriver "database/sql/driver"
 	"errors"
@@ -29,23 +30,30 @@ var errUnknown = errors.New("sqldb: it is not known whether the commit was done"
 // Write implements driver.Conn: a transaction for each unit, or for several units
 // of one row that wait together (group.go). A unit whose
 // commit got no answer is run again if it has an idempotency key, by which it
-// finds what it did; else the fault is TIMEOUT, which says that nobody knows.
+// finds what it did; else, and if it can't be run again, the fault is TIMEOUT,
+// which says that nobody knows.
 func (db *DB) Write(ctx context.Context, u driver.Unit) error {
-	if u.Single && db.groups != nil {
-		if err := db.groups.queue.Write(ctx, u); !errors.Is(err, errAlone) {
-			return err
-		}
+	if !u.Single || db.groups == nil {
+		return db.alone(ctx, u, nil)
 	}
-	return db.alone(ctx, u)
+	err := db.groups.queue.Write(ctx, u)
+	switch {
+	case errors.Is(err, errUnknown) && errors.Is(err, errAlone):
+		return db.alone(ctx, u, fault.From(err))
+	case errors.Is(err, errAlone):
+		return db.alone(ctx, u, nil)
+	}
+	return err
 }
 
-// alone runs a unit in a transaction of its own.
-func (db *DB) alone(ctx context.Context, u driver.Unit) error {
+// alone runs a unit in a transaction of its own. unsure is the fault of a commit
+// before that got no answer, nil if there was none.
+func (db *DB) alone(ctx context.Context, u driver.Unit, unsure error) error {
 	var given, broken, taken int
 	for {
 		s, err := db.writers.get(ctx)
 		if err != nil {
-			return err
+			return cmp.Or(unsure, err)
 		}
 		t := &tx{session: s}
 		err = db.run(t, u)
@@ -60,13 +68,18 @@ func (db *DB) alone(ctx context.Context, u driver.Unit) error {
 			return err
 		case errors.Is(err, errBroken) && broken < maxBroken:
 			broken++
+			if errors.Is(err, errUnknown) {
+				unsure = err
+			}
 		case errors.Is(err, errAgain) && given < maxRuns:
 			given++
 			if err := rest(ctx, given); err != nil {
-				return err
+				return cmp.Or(unsure, err)
 			}
 		case t.looked && taken < maxTaken && fault.CodeOf(err) == fault.Conflict && db.unique(err):
 			taken++
+		case unsure != nil && fault.CodeOf(err).Image().Retry: // such as OVERLOADED, which says that nothing was executed
+			return unsure
 		default:
 			return err
 		}

@@ -233,7 +233,7 @@ func TestServerRestart(t *testing.T) {
 					case progress <- struct{}{}:
 					default:
 					}
-				case code == fault.Timeout && key == "":
+				case code == fault.Timeout: // also with a key, when the server stays away
 					unknown.Store(id, true)
 				case code == fault.DBNotConnected, code == fault.Overloaded:
 				default:

@@ -280,6 +280,56 @@ func TestCommitUnanswered(t *testing.T) {
 	}
 }
 
+// A unit with a key whose commit got no answer, and which then can't be run again,
+// is not said to have done nothing.
+func TestCommitUnansweredForGood(t *testing.T) {
+	t.Parallel()
+	uri := testserver.MariaDB(t)
+	cat := parsed(t, things)
+	e := cat.Entity("Thing")
+	for _, c := range []struct {
+		name   string
+		single bool
+		stop   func(p *proxy, cancel func())
+	}{
+		{"the server is gone, in a group", true, func(p *proxy, _ func()) { _ = p.listener.Close() }},
+		{"the server is gone", false, func(p *proxy, _ func()) { _ = p.listener.Close() }},
+		{"the caller is gone, in a group", true, func(_ *proxy, cancel func()) { cancel() }},
+		{"the caller is gone", false, func(_ *proxy, cancel func()) { cancel() }},
+	} {
+		p, uri := through(t, uri)
+		conn := opened(t, uri, cat, sqldb.Options{Writers: 1})
+		u := creating(e, made(e, c.name), c.name)
+		u.Single = c.single
+		run := u.Run
+		ctx, cancel := context.WithCancel(t.Context())
+		u.Run = func(tx driver.Tx) error {
+			err := run(tx)
+			p.cutAt("\x03COMMIT") // COM_QUERY
+			c.stop(p, cancel)
+			return err
+		}
+		wantCode(t, c.name, conn.Write(ctx, u), fault.Timeout, "commit")
+		cancel()
+	}
+	// The server does not want to run it again.
+	p, through := through(t, uri)
+	conn := opened(t, through, cat, sqldb.Options{Writers: 1})
+	u := creating(e, made(e, "again"), "again")
+	run, runs := u.Run, 0
+	u.Run = func(tx driver.Tx) error {
+		if runs++; runs > 1 {
+			return fault.New(fault.Overloaded, "nothing was executed")
+		}
+		p.cutAt("\x03COMMIT") // COM_QUERY
+		return run(tx)
+	}
+	wantCode(t, "an overloaded server", conn.Write(t.Context(), u), fault.Timeout, "commit")
+	if n := count(t, opened(t, uri, cat, sqldb.Options{}), e); n != 5 { // the server had got all of them
+		t.Errorf("%d rows, want 5", n)
+	}
+}
+
 // Foreign keys and types of an adopted table refuse with CONFLICT and
 // VALIDATION_ERROR, and nothing is left.
 func TestAdoptedRules(t *testing.T) {
