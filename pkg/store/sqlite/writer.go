@@ -68,9 +68,11 @@ func (w *writer) together() bool {
 		}
 		return true
 	}
+	done := 0
 	for _, j := range w.group {
 		before := w.tx.seq
 		if j.Err = w.member(j); j.Err == nil {
+			done++
 			continue
 		}
 		if w.tx.lost {
@@ -83,14 +85,14 @@ func (w *writer) together() bool {
 		w.undo(base)
 		return false
 	}
-	w.committed(len(w.group))
+	w.committed(done)
 	return true
 }
 
 // committed takes over what a commit has made last.
 func (w *writer) committed(writes int) {
 	w.db.committed.Store(w.tx.seq)
-	if w.db.told != nil {
+	if w.db.told != nil && writes > 0 {
 		w.db.told(writes)
 	}
 }
