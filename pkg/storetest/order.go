@@ -23,6 +23,8 @@ const (
 	orderUnits, longUnits = 40, 400
 	// holdMost bounds how long a unit lies open with its locks and numbers.
 	holdMost = 4 * time.Millisecond
+	// orderPatience is how long the database may take for one thing.
+	orderPatience = 2 * time.Minute
 )
 
 // errUndo is what a unit fails with that is to be rolled back.
@@ -119,14 +121,16 @@ func (o *ordered) ask(ended <-chan struct{}) {
 		case <-ended:
 			over = true
 		}
-		seq, err := conn.Committed(context.Background())
+		ctx, cancel := context.WithTimeout(context.Background(), orderPatience)
+		seq, err := conn.Committed(ctx)
 		named := end{seq, make(map[string]int64)}
 		if err == nil {
-			err = conn.Select(context.Background(), shelves, func(row driver.Row) error {
+			err = conn.Select(ctx, shelves, func(row driver.Row) error {
 				named.versions[string(row.Text(0))] = row.Value(1).Int()
 				return nil
 			})
 		}
+		cancel()
 		if err != nil {
 			o.Errorf("asking where the log ends: %v", err)
 			return
@@ -165,7 +169,9 @@ func (o *ordered) write(r *rand.Rand) {
 		hold = 0
 	}
 	n := 0
-	err := o.conns[r.IntN(len(o.conns))].Write(context.Background(), driver.Unit{Run: func(tx driver.Tx) error {
+	ctx, cancel := context.WithTimeout(context.Background(), orderPatience)
+	defer cancel()
+	err := o.conns[r.IntN(len(o.conns))].Write(ctx, driver.Unit{Run: func(tx driver.Tx) error {
 		var err error
 		if n, err = o.unit(tx, ids); err != nil {
 			return err
@@ -227,10 +233,12 @@ func (o *ordered) follow(ended <-chan struct{}) {
 	over := false
 	for idle := 0; idle < 3; {
 		before := o.read
-		err := o.conns[0].Changes(context.Background(), o.after, 64, func(c *mesh.Change) error {
+		ctx, cancel := context.WithTimeout(context.Background(), orderPatience)
+		err := o.conns[0].Changes(ctx, o.after, 64, func(c *mesh.Change) error {
 			o.see(c)
 			return nil
 		})
+		cancel()
 		if err != nil {
 			o.Error(err)
 			<-ended
