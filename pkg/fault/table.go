@@ -52,7 +52,7 @@ var Table = []Image{
 	{DBNotConnected, 503, grpcUnavailable, -32030, "SERVICE_UNAVAILABLE", "INTERNAL_ERROR", true, "The project's database is out of reach; nothing was executed."},
 	{Unavailable, 503, grpcUnavailable, -32030, "SERVICE_UNAVAILABLE", "INTERNAL_ERROR", true, "A service that the call needs is out of reach."},
 	{Overloaded, 503, grpcUnavailable, -32031, "SERVICE_UNAVAILABLE", "BACKPRESSURE", true, "Too much work is waiting; nothing was executed; wait for Retry-After."},
-	{Timeout, 504, grpcDeadlineExceeded, -32008, "TIMEOUT", "INTERNAL_ERROR", true, "The deadline passed. A read changed nothing; a write without an idempotency key may have been done."},
+	{Timeout, 504, grpcDeadlineExceeded, -32008, "TIMEOUT", "INTERNAL_ERROR", true, "The deadline passed. A read changed nothing; a write may have been done: one with an idempotency key can simply be sent again."},
 }
 
 var images = func() map[Code]*Image {
