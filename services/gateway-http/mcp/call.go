@@ -75,7 +75,7 @@ func (t *MCP) call(ctx context.Context, v *view, c *caller, name string, raw []b
 
 // project is the one that a call names, or its caller, or nobody. Errors:
 // INVALID_REQUEST for two of them, MISSING_PARAMS, those of Projects.Find.
-func (t *MCP) project(c *caller, all []catalogue.Seen, home, slug string) (*door.Project, error) {
+func (t *MCP) project(c *caller, all []*door.Project, home, slug string) (*door.Project, error) {
 	switch {
 	case c.named != "" && slug != "" && slug != c.named:
 		return nil, fault.New(fault.InvalidRequest, "this is the project %q alone: leave out the project, or ask at /mcp", c.named)
@@ -87,9 +87,9 @@ func (t *MCP) project(c *caller, all []catalogue.Seen, home, slug string) (*door
 	if slug == "" {
 		return nil, fault.New(fault.MissingParams, "name the project")
 	}
-	for _, s := range all {
-		if s.Project.Slug == slug {
-			return s.Project, nil
+	for _, p := range all {
+		if p.Slug == slug {
+			return p, nil
 		}
 	}
 	return t.door.Projects.Find(slug)
@@ -236,7 +236,7 @@ func (t *MCP) describe(c *caller, p *door.Project, entity string) *sdk.CallToolR
 		return t.failed(c, fault.New(fault.Forbidden, "the credential may not see the project %q", p.Slug))
 	}
 	if entity == "" {
-		return text(catalogue.AppendProject(nil, catalogue.Seen{Project: p, View: view}))
+		return text(catalogue.AppendProject(nil, p))
 	}
 	e := p.Catalog.Entity(entity)
 	if e == nil {

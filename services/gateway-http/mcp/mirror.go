@@ -70,13 +70,13 @@ func (t *MCP) mirrorRead(x *httpserver.Exchange, v *view, what string) error {
 			body = append(body[:len(body)-len(ModeCompact)], ModeEntity...)
 		}
 		body = append(body, `","path":"/mcp","projects":[`...)
-		for i, s := range v.all {
+		for i, p := range v.all {
 			if i > 0 {
 				body = append(body, ',')
 			}
-			body = schema.AppendString(append(body, `{"project":`...), s.Project.Slug)
+			body = schema.AppendString(append(body, `{"project":`...), p.Slug)
 			body = append(body, `,"entities":[`...)
-			for i, e := range s.Project.Catalog.Entities {
+			for i, e := range p.Catalog.Entities {
 				if i > 0 {
 					body = append(body, ',')
 				}

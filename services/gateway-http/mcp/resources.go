@@ -30,16 +30,16 @@ const (
 
 // fillResources registers the schemas that have changed. Those of the projects
 // in was are as they were.
-func (t *MCP) fillResources(v *view, was []catalogue.Seen) {
+func (t *MCP) fillResources(v *view, was []*door.Project) {
 	same := make(map[*door.Project]bool, len(was))
-	for _, s := range was {
-		same[s.Project] = true
+	for _, p := range was {
+		same[p] = true
 	}
 	now := map[string]string{}
-	for _, s := range v.all {
-		for _, e := range s.Project.Catalog.Entities {
-			uri := schemaURI(s.Project.Slug, v.home, e)
-			if same[s.Project] {
+	for _, p := range v.all {
+		for _, e := range p.Catalog.Entities {
+			uri := schemaURI(p.Slug, v.home, e)
+			if same[p] {
 				now[uri] = v.resources[uri]
 				continue
 			}
@@ -115,8 +115,7 @@ func (t *MCP) read(ctx context.Context, v *view, c *caller, uri string) ([]byte,
 	id, record := strings.CutPrefix(u.Path, "/records/")
 	switch {
 	case u.Path == "/schema":
-		i := slices.IndexFunc(all, func(s catalogue.Seen) bool { return s.Project == p })
-		if e := p.Catalog.Entity(u.Host); e != nil && i >= 0 {
+		if e := p.Catalog.Entity(u.Host); e != nil && slices.Contains(all, p) {
 			return catalogue.AppendEntity(nil, e), nil
 		}
 		return nil, nil
@@ -174,8 +173,8 @@ func (t *MCP) completer(v *view) func(context.Context, *sdk.CompleteRequest) (*s
 			return out, nil
 		}
 		_, all, _ := t.find(v, "")
-		for _, s := range all {
-			for _, e := range s.Project.Catalog.Entities {
+		for _, p := range all {
+			for _, e := range p.Catalog.Entities {
 				if !strings.HasPrefix(strings.ToLower(e.Name), strings.ToLower(r.Params.Argument.Value)) || slices.Contains(out.Completion.Values, e.Name) {
 					continue
 				}

@@ -31,29 +31,29 @@ type view struct {
 	used   time.Time
 	users  int // requests under way that were given it
 
-	all       []catalogue.Seen
+	all       []*door.Project
 	home      string
 	tools     map[string]*catalogue.Tool
 	listed    map[string]string // what is registered, by name, as JSON
 	resources map[string]string // the same by address, as tags
 }
 
-// eligible are the projects that a caller's requests may concern.
-func (t *MCP) eligible(c *caller) []catalogue.Seen {
+// eligible are the projects that a caller's requests may concern, and what he may
+// do: scopes give the same operations in every project.
+func (t *MCP) eligible(c *caller) (all []*door.Project, may door.View) {
 	list := []*door.Project{t.door.Projects.Get(c.named)}
 	if c.named == "" {
 		list = t.door.Projects.All()
 	}
-	var out []catalogue.Seen
 	for _, p := range list {
 		if p == nil {
 			continue
 		}
 		if v := door.ViewOf(c.principal, p, Transport); v.Read || v.Write {
-			out = append(out, catalogue.Seen{Project: p, View: v})
+			all, may = append(all, p), v
 		}
 	}
-	return out
+	return all, may
 }
 
 // viewOf returns the view of a caller, which is kept until he leaves it.
@@ -123,15 +123,16 @@ func (t *MCP) refresh(slug string) {
 // sessions.
 func (t *MCP) fill(v *view) {
 	was, wasHome := v.all, v.home
-	v.all, v.home = t.eligible(v.sample), ""
-	for _, s := range v.all {
-		if len(v.all) == 1 || s.Project.Slug == door.DefaultProject {
-			v.home = s.Project.Slug
+	all, may := t.eligible(v.sample)
+	v.all, v.home = all, ""
+	for _, p := range v.all {
+		if len(v.all) == 1 || p.Slug == door.DefaultProject {
+			v.home = p.Slug
 		}
 	}
-	list := catalogue.Compact(v.all, v.home)
+	list := catalogue.Compact(v.all, may, v.home)
 	if t.o.PerEntity {
-		list = catalogue.PerEntity(v.all, v.home)
+		list = catalogue.PerEntity(v.all, may, v.home)
 	}
 	v.tools = make(map[string]*catalogue.Tool, len(list))
 	for _, tool := range list {
@@ -173,7 +174,7 @@ func shown(tool *catalogue.Tool) *sdk.Tool {
 }
 
 // find returns a tool and what the caller sees, as the catalogs are now.
-func (t *MCP) find(v *view, name string) (tool *catalogue.Tool, all []catalogue.Seen, home string) {
+func (t *MCP) find(v *view, name string) (tool *catalogue.Tool, all []*door.Project, home string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return v.tools[name], v.all, v.home

@@ -21,13 +21,13 @@ const schemas = `[
   "relations":{"maker":{"target":"Maker","type":"many-to-one"}}},
  {"name":"Maker","collection":"makers","fields":{"name":{"type":"string"}}}]`
 
-func seen(t testing.TB, slug string, v door.View) catalogue.Seen {
+func project(t testing.TB, slug string) *door.Project {
 	t.Helper()
 	c, err := schema.Parse([]byte(schemas))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return catalogue.Seen{Project: &door.Project{ID: "id-" + slug, Slug: slug, Version: "v", Catalog: c}, View: v}
+	return &door.Project{ID: "id-" + slug, Slug: slug, Version: "v", Catalog: c}
 }
 
 var everything = door.View{Read: true, Write: true}
@@ -44,8 +44,8 @@ func named(list []*catalogue.Tool, name string) *catalogue.Tool {
 // Each of the fifteen operations has its tool in both catalogues, and only what
 // the view allows is there.
 func TestEveryOperation(t *testing.T) {
-	one := []catalogue.Seen{seen(t, "default", everything)}
-	list := catalogue.PerEntity(one, "default")
+	one := []*door.Project{project(t, "default")}
+	list := catalogue.PerEntity(one, everything, "default")
 	if len(list) != 30 {
 		t.Errorf("%d tools for two entities", len(list))
 	}
@@ -54,7 +54,7 @@ func TestEveryOperation(t *testing.T) {
 			t.Errorf("no tool for %s", op.Name)
 		}
 	}
-	for _, all := range [][]*catalogue.Tool{list, catalogue.Compact(one, "default")} {
+	for _, all := range [][]*catalogue.Tool{list, catalogue.Compact(one, everything, "default")} {
 		for _, tool := range all {
 			text := tool.AppendInputSchema(nil)
 			var s struct {
@@ -78,36 +78,36 @@ func TestEveryOperation(t *testing.T) {
 	if !strings.Contains(string(named(list, "Product_create").AppendInputSchema(nil)), "title (string, required: Shown to customers)") {
 		t.Error("descriptions of fields are not in the arguments")
 	}
-	readers := []catalogue.Seen{seen(t, "default", door.View{Read: true})}
-	for _, tool := range append(catalogue.PerEntity(readers, "default"), catalogue.Compact(readers, "default")...) {
+	reading := door.View{Read: true}
+	for _, tool := range append(catalogue.PerEntity(one, reading, "default"), catalogue.Compact(one, reading, "default")...) {
 		if tool.Class != mesh.Read || tool.Destructive {
 			t.Errorf("a reader sees %s", tool.Name)
 		}
 	}
-	if nobody := catalogue.Compact(nil, ""); len(nobody) != 0 {
+	if nobody := catalogue.Compact(nil, everything, ""); len(nobody) != 0 {
 		t.Errorf("%d tools of nothing", len(nobody))
 	}
 }
 
 // Of several projects the tools take the project, or carry its name.
 func TestSeveralProjects(t *testing.T) {
-	all := []catalogue.Seen{seen(t, "default", everything), seen(t, "shop", door.View{Read: true})}
-	list := catalogue.PerEntity(all, "default")
-	if named(list, "Product_create") == nil || named(list, "shop_Product_findAll") == nil || named(list, "shop_Product_create") != nil {
+	all := []*door.Project{project(t, "default"), project(t, "shop")}
+	list := catalogue.PerEntity(all, everything, "default")
+	if named(list, "Product_create") == nil || named(list, "shop_Product_findAll") == nil || named(list, "shop_Product_create") == nil {
 		t.Error("the names of tools")
 	}
-	text := string(named(catalogue.Compact(all, "default"), "list").AppendInputSchema(nil))
+	text := string(named(catalogue.Compact(all, everything, "default"), "list").AppendInputSchema(nil))
 	if !strings.Contains(text, `"enum":["default","shop"]`) || !strings.Contains(text, "Product (What is sold), Maker") || strings.Contains(text, `"required":["entity","project"]`) {
 		t.Error(text)
 	}
-	if text = string(named(catalogue.Compact(all, ""), "list").AppendInputSchema(nil)); !strings.Contains(text, `"required":["entity","project"]`) {
+	if text = string(named(catalogue.Compact(all, everything, ""), "list").AppendInputSchema(nil)); !strings.Contains(text, `"required":["entity","project"]`) {
 		t.Error(text)
 	}
 }
 
 func TestTranslate(t *testing.T) {
-	one := []catalogue.Seen{seen(t, "default", everything)}
-	compact, octonet := catalogue.Compact(one, "default"), catalogue.PerEntity(one, "default")
+	one := []*door.Project{project(t, "default")}
+	compact, octonet := catalogue.Compact(one, everything, "default"), catalogue.PerEntity(one, everything, "default")
 	for _, c := range []struct{ tool, args, want string }{
 		{"list", `{"entity":"Product","filter":{"a":1},"limit":5,"sort":null}`, `Product.findAll {"filter":{"a":1},"limit":5}`},
 		{"list", `{"entity":"Product","filter":" {\"a\":1} ","limit":"5"}`, `Product.findAll {"filter":{"a":1},"limit":5}`},
@@ -154,8 +154,8 @@ func TestTranslate(t *testing.T) {
 }
 
 func TestDescription(t *testing.T) {
-	s := seen(t, "default", everything)
-	if got := string(catalogue.AppendEntity(nil, s.Project.Catalog.Entity("Product"))); got != `{"name":"Product","collection":"products","description":"What is sold.","fields":{"title":{"type":"string","description":"Shown to customers.","required":true},`+
+	s := project(t, "default")
+	if got := string(catalogue.AppendEntity(nil, s.Catalog.Entity("Product"))); got != `{"name":"Product","collection":"products","description":"What is sold.","fields":{"title":{"type":"string","description":"Shown to customers.","required":true},`+
 		`"status":{"type":"enum","enum":["new","old"]},"price":{"type":"number","min":0},"tags":{"type":"array","arrayOf":"string"}},"relations":{"maker":{"target":"Maker","type":"many-to-one"}}}` {
 		t.Error(got)
 	}
@@ -167,8 +167,8 @@ func TestDescription(t *testing.T) {
 // FuzzArguments: whatever a model sends becomes a request object that is one JSON
 // object, or a coded error of a client's fault.
 func FuzzArguments(f *testing.F) {
-	one := []catalogue.Seen{seen(f, "default", everything)}
-	tools := append(catalogue.Compact(one, "default"), catalogue.PerEntity(one, "default")[:15]...)
+	one := []*door.Project{project(f, "default")}
+	tools := append(catalogue.Compact(one, everything, "default"), catalogue.PerEntity(one, everything, "default")[:15]...)
 	for i, args := range []string{
 		`{"entity":"Product","filter":{"a":1},"limit":5,"sort":"-a"}`, `{"entity":"Product","filter":"{\"a\":1}","select":"a,b"}`,
 		`{"entity":"Product","id":7,"data":"{}"}`, `{"operations":[{"op":"create"}]}`, `{"entity":"Product","value":"\"x\"","action":"pull"}`,
@@ -193,7 +193,7 @@ func FuzzArguments(f *testing.F) {
 }
 
 func BenchmarkTranslate(b *testing.B) {
-	tool := named(catalogue.Compact([]catalogue.Seen{seen(b, "default", everything)}, "default"), "list")
+	tool := named(catalogue.Compact([]*door.Project{project(b, "default")}, everything, "default"), "list")
 	args := []byte(`{"entity":"Product","filter":{"price":{"$gte":10},"status":"new"},"sort":"-price","limit":20,"select":["title","price"]}`)
 	b.ReportAllocs()
 	for b.Loop() {

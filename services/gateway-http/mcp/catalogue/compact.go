@@ -8,12 +8,6 @@ import (
 	"github.com/octomesh/octomesh/services/gateway-http/door"
 )
 
-// Seen is a project with what the caller may do in it.
-type Seen struct {
-	Project *door.Project
-	View    door.View
-}
-
 // Describe is the tool that the gateway answers itself, from the catalog.
 const Describe = "describe"
 
@@ -134,24 +128,25 @@ var compact = []Tool{
 // maxChoices is up to how many entities the argument lists them all.
 const maxChoices = 100
 
-// Compact returns the compact catalogue for what a caller sees. home is the
+// Compact returns the compact catalogue for who may do that much in all projects.
+// home is the
 // project of a call that names none; "" if each must name one.
-func Compact(all []Seen, home string) []*Tool {
+func Compact(all []*door.Project, may door.View, home string) []*Tool {
 	var shared []Arg
 	if len(all) > 1 {
 		p := Arg{Name: "project", kind: text, required: home == "", about: "The project."}
 		if home != "" {
 			p.about = "The project; " + home + " unless given."
 		}
-		for _, s := range all {
-			p.choices = append(p.choices, s.Project.Slug)
+		for _, of := range all {
+			p.choices = append(p.choices, of.Slug)
 		}
 		shared = append(shared, p)
 	}
 	var out []*Tool
 	for i := range compact {
 		t := compact[i]
-		if !slices.ContainsFunc(all, func(s Seen) bool { return s.View.Allows(t.Class) }) {
+		if len(all) == 0 || !may.Allows(t.Class) {
 			continue
 		}
 		var args []Arg
@@ -165,14 +160,14 @@ func Compact(all []Seen, home string) []*Tool {
 }
 
 // entityArg names the entities of home where they can be named.
-func entityArg(all []Seen, home string, required bool) Arg {
+func entityArg(all []*door.Project, home string, required bool) Arg {
 	a := Arg{Name: "entity", kind: text, required: required, about: "Name of the entity; describe lists them."}
-	i := slices.IndexFunc(all, func(s Seen) bool { return s.Project.Slug == home })
-	if i < 0 || len(all[i].Project.Catalog.Entities) > maxChoices {
+	i := slices.IndexFunc(all, func(p *door.Project) bool { return p.Slug == home })
+	if i < 0 || len(all[i].Catalog.Entities) > maxChoices {
 		return a
 	}
 	var known []string
-	for _, e := range all[i].Project.Catalog.Entities {
+	for _, e := range all[i].Catalog.Entities {
 		switch {
 		case e.Description != "":
 			known = append(known, e.Name+" ("+brief(e.Description)+")")

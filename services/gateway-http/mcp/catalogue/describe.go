@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/octomesh/octomesh/pkg/schema"
+	"github.com/octomesh/octomesh/services/gateway-http/door"
 )
 
 // Summary tells an entity's fields in one line, hidden ones left out.
@@ -44,10 +45,10 @@ func hidden(e *schema.Entity, f *schema.Field) bool {
 }
 
 // AppendProject appends what describe tells of a project.
-func AppendProject(dst []byte, s Seen) []byte {
-	dst = schema.AppendString(append(dst, `{"project":`...), s.Project.Slug)
+func AppendProject(dst []byte, p *door.Project) []byte {
+	dst = schema.AppendString(append(dst, `{"project":`...), p.Slug)
 	dst = append(dst, `,"entities":[`...)
-	for i, e := range s.Project.Catalog.Entities {
+	for i, e := range p.Catalog.Entities {
 		if i > 0 {
 			dst = append(dst, ',')
 		}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/octomesh/octomesh/pkg/mesh"
 	"github.com/octomesh/octomesh/pkg/schema"
+	"github.com/octomesh/octomesh/services/gateway-http/door"
 )
 
 // perEntity are Octonet's tools for one entity, by their operation, with its
@@ -38,23 +39,24 @@ var extra = map[mesh.Class][]Arg{
 	mesh.Write: {relationsArg, versionArg},
 }
 
-// PerEntity returns Octonet's catalogue. Tools of the project that needs no name
+// PerEntity returns Octonet's catalogue for who may do that much in all projects.
+// Tools of the project that needs no name
 // are called <Entity>_<op>, those of others <project>_<Entity>_<op>.
-func PerEntity(all []Seen, home string) []*Tool {
+func PerEntity(all []*door.Project, may door.View, home string) []*Tool {
 	var out []*Tool
-	for _, s := range all {
+	for _, p := range all {
 		prefix := ""
-		if s.Project.Slug != home && len(all) > 1 {
-			prefix = s.Project.Slug + "_"
+		if p.Slug != home && len(all) > 1 {
+			prefix = p.Slug + "_"
 		}
-		for _, e := range s.Project.Catalog.Entities {
+		for _, e := range p.Catalog.Entities {
 			for i := range perEntity {
 				t := perEntity[i]
 				op := mesh.LookupOp("", t.Op)
-				if !s.View.Allows(op.Class) {
+				if !may.Allows(op.Class) {
 					continue
 				}
-				t.Octonet, t.Class, t.Project, t.Entity = true, op.Class, s.Project.Slug, e.Name
+				t.Octonet, t.Class, t.Project, t.Entity = true, op.Class, p.Slug, e.Name
 				t.Name = prefix + e.Name + "_" + t.Op
 				t.Title = e.Name + " " + t.Op
 				t.Destructive, t.Repeatable = habits(op)
