@@ -1,16 +1,12 @@
 package docspage
 
 import (
-	"bytes"
 	"embed"
-	"hash/maphash"
 	"html"
+	"io/fs"
 	"net/url"
-	"strconv"
 	"strings"
 	"unicode"
-
-	"github.com/valyala/fasthttp"
 
 	"github.com/octomesh/octomesh/pkg/schema"
 	"github.com/octomesh/octomesh/services/gateway-http/door"
@@ -24,41 +20,27 @@ var assets embed.FS
 // become a script.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// file is one of the page's parts, with its tag.
-type file struct {
-	kind, tag string
-	body      []byte
-}
-
 // Page serves /docs.
 type Page struct {
 	door  *door.Door
 	calls string // the first calls, as HTML
 	shell string
-	files map[string]file
+	files map[string]*httpserver.File
 }
 
 // New returns the page for the transports that are turned on.
 func New(d *door.Door, transports []string) *Page {
-	p := &Page{door: d, calls: firstCalls(transports), shell: string(asset("page.html")), files: map[string]file{}}
-	for name, kind := range map[string]string{"page.css": "text/css; charset=utf-8", "page.js": "text/javascript; charset=utf-8", "reference.js": "text/javascript; charset=utf-8"} {
-		p.files[name] = newFile(kind, asset(name))
-	}
-	return p
-}
-
-func asset(name string) []byte {
-	b, err := assets.ReadFile("assets/" + name)
+	folder, err := fs.Sub(assets, "assets")
 	if err != nil {
 		panic(err) // it is embedded
 	}
-	return b
-}
-
-var seed = maphash.MakeSeed()
-
-func newFile(kind string, body []byte) file {
-	return file{kind, `"` + strconv.FormatUint(maphash.Bytes(seed, body), 36) + `"`, body}
+	shell, err := fs.ReadFile(folder, "page.html")
+	if err != nil {
+		panic(err)
+	}
+	p := &Page{door: d, calls: firstCalls(transports), shell: string(shell), files: httpserver.Files(folder)}
+	delete(p.files, "page.html") // made for who asks
+	return p
 }
 
 // Mount adds the routes, for each project too.
@@ -75,12 +57,12 @@ func (p *Page) serve(x *httpserver.Exchange) {
 	case len(x.Segments) == 1:
 		p.page(x)
 	case len(x.Segments) == 2:
-		f, ok := p.files[x.Segments[1]]
-		if !ok {
+		f := p.files[x.Segments[1]]
+		if f == nil {
 			x.NotFound()
 			return
 		}
-		send(x, f)
+		x.File(f, policy)
 	default:
 		x.NotFound()
 	}
@@ -88,9 +70,7 @@ func (p *Page) serve(x *httpserver.Exchange) {
 
 // page writes the page for who asks: under which address, of which project.
 func (p *Page) page(x *httpserver.Exchange) {
-	if bytes.HasSuffix(x.Ctx.URI().PathOriginal(), []byte{'/'}) { // the parts' addresses are relative
-		x.SetHeader("Location", "../docs")
-		x.Empty(fasthttp.StatusMovedPermanently)
+	if x.WithoutSlash() {
 		return
 	}
 	slug := x.Project
@@ -120,7 +100,7 @@ func (p *Page) page(x *httpserver.Exchange) {
 		values["subject"] += slug + "."
 	}
 	body := strings.Replace(p.shell, "<!-- calls -->", p.calls, 1)
-	send(x, newFile("text/html; charset=utf-8", []byte(fill(body, values))))
+	x.File(httpserver.NewFile("page.html", []byte(fill(body, values))), policy)
 }
 
 // plural is the name of a list in GraphQL, see docs/graphql.md.
@@ -137,18 +117,4 @@ func fill(s string, values map[string]string) string {
 		s = strings.ReplaceAll(s, "{{"+name+"}}", `<span data-fill="`+name+`">`+html.EscapeString(value)+`</span>`)
 	}
 	return s
-}
-
-func send(x *httpserver.Exchange, f file) {
-	x.SetHeader("Content-Security-Policy", policy)
-	x.SetHeader("Referrer-Policy", "no-referrer")
-	x.SetHeader("Cross-Origin-Opener-Policy", "same-origin")
-	x.SetHeader("Cache-Control", "no-cache")
-	x.SetHeader("ETag", f.tag)
-	if have := x.Header("If-None-Match"); have != "" && strings.Contains(have, f.tag) {
-		x.Empty(fasthttp.StatusNotModified)
-		return
-	}
-	x.JSON(fasthttp.StatusOK, f.body)
-	x.Ctx.Response.Header.SetContentType(f.kind)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/octomesh/octomesh/pkg/mesh"
 	"github.com/octomesh/octomesh/pkg/schema"
 	"github.com/octomesh/octomesh/services/gateway-http/door"
+	"github.com/octomesh/octomesh/services/gateway-http/graphql/editor"
 	"github.com/octomesh/octomesh/services/gateway-http/graphql/plan"
 	"github.com/octomesh/octomesh/services/gateway-http/graphql/sdl"
 	"github.com/octomesh/octomesh/services/gateway-http/httpserver"
@@ -40,6 +41,7 @@ type GraphQL struct {
 	Limits  plan.Limits
 	Sockets Sockets
 
+	editor    *editor.Editor
 	making    sync.Mutex // orders those who miss a view
 	views     *cache[viewKey, *view]
 	persisted *cache[string, string]
@@ -67,7 +69,7 @@ type planKey struct{ name, query string }
 // New returns the protocol.
 func New(d *door.Door, h *live.Hub) *GraphQL {
 	return &GraphQL{
-		door: d, hub: h, Limits: plan.DefaultLimits, Sockets: DefaultSockets, upgrader: upgrader(),
+		door: d, editor: editor.New(), hub: h, Limits: plan.DefaultLimits, Sockets: DefaultSockets, upgrader: upgrader(),
 		views: newCache[viewKey, *view](viewBytes), persisted: newCache[string, string](persistBytes),
 	}
 }
@@ -79,20 +81,26 @@ const allow = "GET, HEAD, POST, OPTIONS"
 
 func (t *GraphQL) serve(x *httpserver.Exchange) {
 	x.Transport, x.Op = Transport, "none"
-	text := len(x.Segments) == 2 && x.Segments[1] == "schema.graphql"
+	part := ""
+	if len(x.Segments) == 2 {
+		part = x.Segments[1]
+	}
+	text, file := part == "schema.graphql", t.editor.Has(part)
 	switch {
-	case len(x.Segments) != 1 && !text:
+	case len(x.Segments) != 1 && !text && !file:
 		x.NotFound()
 	case x.Ctx.IsOptions():
 		x.Options(allow)
-	case text && x.Method() != fasthttp.MethodGet:
+	case (text || file) && x.Method() != fasthttp.MethodGet:
 		x.NotAllowed("GET, HEAD, OPTIONS")
 	case text:
 		t.text(x)
+	case file:
+		t.editor.File(x, part)
 	case websocket.FastHTTPIsWebSocketUpgrade(x.Ctx):
 		t.socket(x)
 	case x.Method() == fasthttp.MethodGet && !x.Ctx.QueryArgs().Has("query") && !x.Ctx.QueryArgs().Has("extensions") && strings.Contains(x.Header("Accept"), "text/html"):
-		t.page(x)
+		t.editor.Page(x)
 	default:
 		r := &request{t: t, x: x}
 		r.serve()

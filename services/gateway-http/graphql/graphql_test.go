@@ -356,6 +356,9 @@ func TestHTTP(t *testing.T) {
 		{"a hash", "POST", "/graphql", `{"query":"{__typename}","extensions":{"persistedQuery":{"version":1,"sha256Hash":"ecf4edb46db40b5132295c0291d62fb65d6759a9eedfa4d5d612dd5ec54a6b38"}}}`, nil, 200, `{"data":{"__typename":"Query"}}`},
 		{"a known hash", "GET", "/graphql?extensions=" + url.QueryEscape(`{"persistedQuery":{"version":1,"sha256Hash":"ecf4edb46db40b5132295c0291d62fb65d6759a9eedfa4d5d612dd5ec54a6b38"}}`), "", nil, 200, `{"data":{"__typename":"Query"}}`},
 		{"the page", "GET", "/shop/graphql", "", []string{"X-API-Key: ", "Accept: text/html,*/*;q=0.8"}, 200, "<title>GraphQL</title>"},
+		{"a file of the page", "GET", "/shop/graphql/editor.js", "", []string{"X-API-Key: "}, 200, "ReactDOM.createRoot"},
+		{"a packed file of it", "GET", "/graphql/react.production.min.js", "", []string{"X-API-Key: "}, 200, "react.production.min.js"},
+		{"a file that is none", "GET", "/graphql/page.php", "", nil, 404, "NOT_FOUND"},
 		{"a browser that asks", "GET", "/graphql?query=" + query, "", []string{"Accept: text/html,*/*;q=0.8"}, 200, `{"data":{"productCount":7}}`},
 		{"the schema as text", "GET", "/graphql/schema.graphql", "", nil, 200, "type Product {"},
 	} {

@@ -3,6 +3,7 @@ package httpserver
 import (
 	"bufio"
 	"bytes"
+	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
@@ -15,6 +16,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -224,6 +226,70 @@ func TestScenarios(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A file goes packed to who takes it so, and not at all to who has it.
+func TestFiles(t *testing.T) {
+	text := strings.Repeat("let a = 1;\n", 100)
+	var packed bytes.Buffer
+	w := gzip.NewWriter(&packed)
+	if _, err := w.Write([]byte(text)); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	files := Files(fstest.MapFS{"a.js.gz": {Data: packed.Bytes()}, "b.css": {Data: []byte("b{}")}})
+	m := NewMux()
+	m.Scoped("page", func(x *Exchange) {
+		if len(x.Segments) == 1 && !x.WithoutSlash() {
+			x.File(files["b.css"], "default-src 'none'")
+		} else if len(x.Segments) == 2 {
+			x.File(files[x.Segments[1]], "default-src 'none'")
+		}
+	})
+	at := "http://" + serve(t, m, Options{})
+	client := &http.Client{Transport: &http.Transport{DisableCompression: true}, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	defer client.CloseIdleConnections()
+	tag := ""
+	for _, c := range []struct {
+		path, header, value string
+		status              int
+		body                string
+	}{
+		{"/page/a.js", "", "", 200, text},
+		{"/page/a.js", "Accept-Encoding", "br, gzip", 200, packed.String()},
+		{"/page/a.js", "If-None-Match", "", 304, ""},
+		{"/page", "", "", 200, "b{}"},
+		{"/page/", "", "", 301, ""},
+	} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, at+c.path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.header == "If-None-Match" {
+			c.value = tag
+		}
+		if c.header != "" {
+			req.Header.Set(c.header, c.value)
+		}
+		resp, err := client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		tag = resp.Header.Get("ETag")
+		if resp.StatusCode != c.status || string(body) != c.body {
+			t.Errorf("GET %s %s: %d %.60q", c.path, c.header, resp.StatusCode, body)
+		}
+		if got := resp.Header.Get("Content-Security-Policy"); c.status == 200 && got != "default-src 'none'" {
+			t.Errorf("GET %s: the policy is %q", c.path, got)
+		}
 	}
 }
 
