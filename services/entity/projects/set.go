@@ -100,6 +100,7 @@ type keeper struct {
 	try   chan struct{} // closed after the first attempt to open
 	ended chan struct{} // closed when the project is no longer served here
 	told  string        // the last reason why a catalog was not taken
+	mute  bool          // a catalog is in force that could not be announced
 }
 
 // order is what a keeper shall do next.
@@ -348,20 +349,22 @@ func (k *keeper) announce(p *Project) error {
 func (k *keeper) fits(p *Project, d *Definition) bool {
 	s := k.set
 	cat, err := schema.Parse(d.Schemas)
-	if err == nil && cat.Version == p.Version() {
+	if err == nil && cat.Version == p.Version() && !k.mute {
 		return true
 	}
 	was := p.Store.Catalog()
-	if err == nil {
+	if err == nil && cat.Version != p.Version() {
 		err = p.swap(s.ctx, cat)
+		k.mute = k.mute || err == nil
 	}
 	if err == nil {
 		err = k.announce(p)
+		k.mute = err != nil
 	}
 	if err != nil {
 		if text := err.Error(); s.ctx.Err() == nil && text != k.told { // once, though it is tried each second
 			k.told = text
-			s.o.Log.Error("the project keeps its old catalog", telemetry.KeyProject, p.Slug, telemetry.KeyError, text, "details", fault.From(err).Details)
+			s.o.Log.Error("the new catalog could not be put in force", telemetry.KeyProject, p.Slug, telemetry.KeyError, text, "details", fault.From(err).Details)
 		}
 		return false
 	}

@@ -25,11 +25,25 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const notes = `[{"name":"Note","collection":"notes","fields":{"text":{"type":"string"}}}]`
 
-// recorder is a Host that counts how often a project was withdrawn.
+// recorder is a Host that counts how often a project was withdrawn and knows
+// which catalog was announced last, or refuses to announce.
 type recorder struct {
 	*bus.Host
 	mu        sync.Mutex
 	withdrawn map[string]int
+	catalog   string
+	refuse    int
+}
+
+func (r *recorder) Serve(p bus.Project, c mesh.Caller) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.refuse > 0 {
+		r.refuse--
+		return fault.New(fault.Unavailable, "not now")
+	}
+	r.catalog = p.CatalogVersion
+	return r.Host.Serve(p, c)
 }
 
 func (r *recorder) Withdraw(slug string) error {
@@ -167,6 +181,28 @@ func eventually(t testing.TB, what string, ok func() bool) {
 		}
 		<-time.After(5 * time.Millisecond)
 	}
+}
+
+// A catalog in force that could not be announced is announced later: until then
+// every caller with the new one is refused.
+func TestCatalogIsAnnouncedInTheEnd(t *testing.T) {
+	h := open(t)
+	h.define(def("p1", "shop"))
+	h.sync()
+	const more = `[{"name":"Note","collection":"notes","fields":{"text":{"type":"string"},"author":{"type":"string"}}}]`
+	cat, err := schema.Parse([]byte(more))
+	check(t, err)
+	h.host.mu.Lock()
+	before := h.host.catalog
+	h.host.refuse = 1
+	h.host.mu.Unlock()
+	h.define(def("p1", "shop", "schemas", json.RawMessage(more)))
+	h.sync()
+	eventually(t, "the catalog in force was never announced", func() bool {
+		h.host.mu.Lock()
+		defer h.host.mu.Unlock()
+		return h.host.catalog == cat.Version && before != cat.Version && h.host.refuse == 0
+	})
 }
 
 // A project that cannot be opened is tried again and again, and none of the

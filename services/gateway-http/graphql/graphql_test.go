@@ -515,3 +515,19 @@ func TestLargeReplies(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// Whom a revocation does not find among the streams, it finds among the
+// connections.
+func TestRevokedWhileItOpens(t *testing.T) {
+	h := house(t)
+	h.Feed.Opening = func() { h.Hub.Revoke("k:AAAAAAAA") }
+	h.Feed.Err = fault.New(fault.UnknownEntity, "no")
+	live := []string{"Content-Type: application/json", "Accept: text/event-stream"}
+	if status, _, body := post(t, h, `{"query":"subscription { productChanged { event } }"}`, live...); status != 404 || h.Hub.Len() != 0 {
+		t.Error(status, body, h.Hub.Len())
+	}
+	h.Feed.Err = nil
+	if status, _, body := post(t, h, `{"query":"subscription { productChanged { event } }"}`, live...); status != 200 || !strings.Contains(body, `"UNAUTHORIZED"`) || !strings.Contains(body, "event: complete") {
+		t.Error(status, body)
+	}
+}

@@ -67,12 +67,14 @@ func (t *GraphQL) stream(r *request, list []operation, batched bool) {
 		r.refuse(0, err)
 		return
 	}
+	client := t.hub.Add(credential, r.who, r.header.Token) // before, so that no revocation is missed
 	w, err := t.watch(r.x.Context(), &r.caller, p, vars, r.who)
 	if err != nil {
+		client.Remove()
 		r.refuse(0, err)
 		return
 	}
-	w.client = t.hub.Add(credential, r.who, r.header.Token)
+	w.client = client
 	f := &frames{watch: w}
 	s := &live.Session{
 		Writer: live.Writer{Patience: patience}, Frames: f, Stream: w.stream,
