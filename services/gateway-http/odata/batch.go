@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 
@@ -233,6 +234,9 @@ func (b *batch) request(p *part, n int, g *group) *request {
 	if err == nil {
 		r.segments, r.query, err = b.resolve(p.url)
 	}
+	if err == nil {
+		err = b.sameProject(r)
+	}
 	if err == nil && n > 0 {
 		_, _, _, err = o.t.door.Identify(o.x, false)
 	}
@@ -280,10 +284,10 @@ func (b *batch) single(p *part) bool {
 
 // resolve takes a part's URL apart: relative to the service root, from the host's
 // root, or whole.
-func (b *batch) resolve(url string) (segments []string, query string, err error) {
-	url, query, _ = strings.Cut(url, "?")
+func (b *batch) resolve(at string) (segments []string, query string, err error) {
+	at, query, _ = strings.Cut(at, "?")
 	// Of this project and no other: the batch is authorized as a whole.
-	path, ok := b.outer.below(url)
+	path, ok := b.outer.below(at)
 	if !ok {
 		return nil, "", fault.New(fault.InvalidRequest, "a request of a batch is below the batch's own service root")
 	}
@@ -297,24 +301,36 @@ func (b *batch) resolve(url string) (segments []string, query string, err error)
 	return segments, query, nil
 }
 
+// sameProject refuses a part that names another project than the batch: all of
+// it is done in one.
+func (b *batch) sameProject(r *request) error {
+	options, _ := url.ParseQuery(r.query) // what can't be read is refused where it is used
+	for _, named := range []string{r.header("X-Project"), options.Get("project")} {
+		if named != "" && named != b.outer.project.Slug {
+			return fault.New(fault.InvalidRequest, "a request of a batch is done in the batch's own project: name another one in a batch of its own")
+		}
+	}
+	return nil
+}
+
 // below takes the service root off a URL, which may be relative to it, begin at
 // the host's root, or be whole: then any host may stand there, since a proxy may
 // have its own name for this one. ok is false below any other root, such as
 // another project's.
-func (r *request) below(url string) (path string, ok bool) {
+func (r *request) below(address string) (path string, ok bool) {
 	own, _ := fromHost(r.root)
-	at, whole := fromHost(url)
-	if !whole && !strings.HasPrefix(url, "/") {
-		return url, true
+	at, whole := fromHost(address)
+	if !whole && !strings.HasPrefix(address, "/") {
+		return address, true
 	}
 	return strings.CutPrefix(at, own)
 }
 
 // fromHost returns a URL's path, and whether a scheme and a host stood before it.
-func fromHost(url string) (path string, whole bool) {
-	scheme, rest, ok := strings.Cut(url, "://")
+func fromHost(address string) (path string, whole bool) {
+	scheme, rest, ok := strings.Cut(address, "://")
 	if !ok || strings.ContainsAny(scheme, "/('") {
-		return url, false
+		return address, false
 	}
 	_, path, _ = strings.Cut(rest, "/")
 	return "/" + path, true

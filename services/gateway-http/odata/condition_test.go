@@ -159,6 +159,29 @@ func TestDoneAndUnreadable(t *testing.T) {
 	}
 }
 
+// TestUnknownOutcome: of a transaction whose outcome nobody knows, nobody is told
+// that nothing was done either.
+func TestUnknownOutcome(t *testing.T) {
+	s := server(t, func(context.Context, *mesh.Request) (*mesh.Reply, error) {
+		return nil, fault.New(fault.Timeout, "whether the write was executed is unknown")
+	})
+	r := send(s, "POST", "/odata/$batch", `{"requests":[{"id":"1","atomicityGroup":"g","method":"POST","url":"products","body":{}},{"id":"2","atomicityGroup":"g","method":"POST","url":"products","body":{}}]}`)
+	if body := string(r.Body()); strings.Contains(body, "nothing was done") || strings.Count(body, `"status":504`) != 2 {
+		t.Error(body)
+	}
+}
+
+func TestBatchPartOfAnotherProject(t *testing.T) {
+	var calls []string
+	s := serverOf(t, orders, heard(&calls, oneRow))
+	for _, part := range []string{`"url":"orders('1')?project=shop"`, `"url":"orders('1')","headers":{"x-project":"shop"}`} {
+		r := send(s, "POST", "/odata/$batch", `{"requests":[{"id":"1","method":"GET",`+part+`}]}`)
+		if len(calls) > 0 || !strings.Contains(string(r.Body()), `"status":400`) {
+			t.Errorf("%s: %v %s", part, calls, r.Body())
+		}
+	}
+}
+
 func TestDeltaLinksAreTaken(t *testing.T) {
 	s := server(t, func(_ context.Context, r *mesh.Request) (*mesh.Reply, error) {
 		return &mesh.Reply{Body: []byte(`{"status":"ok","data":[],"metadata":{"count":0,"total":0,"position":"e-9"}}`)}, nil

@@ -45,6 +45,12 @@ func (b *batch) atomic(run []*part) bool {
 		}
 	}
 	reply, err := b.outer.commit(run, g)
+	if code := fault.CodeOf(err); code == fault.Timeout || code == fault.Internal { // nobody knows what was done
+		for _, p := range run {
+			p.answered.res = response{err: err}
+		}
+		return false
+	}
 	if err != nil {
 		at := run[min(failedIndex(err), len(run)-1)]
 		at.answered.res = response{err: err}
