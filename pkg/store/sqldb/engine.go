@@ -38,10 +38,6 @@ type Engine struct {
 	Units, Snapshots *sqldriver.TxOptions
 	// Ping is a query that always works; empty = SELECT 1.
 	Ping string
-	// Settle, if set, is a query that a connection runs by itself when it has lain
-	// idle for a moment, for databases that may forget to tell those who wait for a
-	// transaction of it that this has ended, and tell them after its next one.
-	Settle string
 	// Touch tells that no read can lock rows: what must stay as it is to the end of
 	// a transaction is locked by an UPDATE that changes nothing. Dialect.ForUpdate
 	// and Share are then empty.

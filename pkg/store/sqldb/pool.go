@@ -3,7 +3,6 @@ package sqldb
 import (
 	"context"
 	sqldriver "database/sql/driver"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,9 +16,6 @@ const maxWaiting = 4096
 
 // fresh is how long a connection that lies idle needs no look whether it lives.
 const fresh = time.Second
-
-// settleAfter is how long a connection lies idle before it runs Engine.Settle.
-const settleAfter = 50 * time.Millisecond
 
 // pool lends connections, the one used last first, and opens another only when
 // all are out. Who waits, waits in a channel.
@@ -75,7 +71,6 @@ func (p *pool) get(ctx context.Context) (*session, error) {
 			break
 		}
 		if s.alive(ctx) {
-			s.settled = false
 			return s, nil
 		}
 		s.close()
@@ -121,40 +116,11 @@ func (p *pool) put(s *session) {
 		}
 	} else {
 		s.used = time.Now()
-		settle := p.db.engine.Settle != "" && !s.settled
 		p.mu.Lock()
 		p.idle = append(p.idle, s)
 		p.mu.Unlock()
-		if settle {
-			time.AfterFunc(settleAfter, func() { p.settle(s) })
-		}
 	}
 	p.tokens <- struct{}{}
-}
-
-// settle runs Engine.Settle on a connection that lies idle since. One that is in
-// use ends a transaction of its own.
-func (p *pool) settle(s *session) {
-	select {
-	case <-p.tokens:
-	default:
-		return // all are out, or the pool is closed
-	}
-	p.mu.Lock()
-	i := slices.Index(p.idle, s)
-	idle := i >= 0 && time.Since(s.used) >= settleAfter
-	if idle {
-		p.idle = slices.Delete(p.idle, i, i+1)
-	}
-	p.mu.Unlock()
-	if !idle {
-		p.tokens <- struct{}{}
-		return
-	}
-	s.settled = true
-	s.begin()
-	_ = s.query(uncancelled, p.db.engine.Settle, nil, nil, nil) // s knows whether it broke
-	p.put(s)
 }
 
 func (p *pool) purge() {

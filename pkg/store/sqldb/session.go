@@ -33,7 +33,6 @@ type session struct {
 	lost    bool // the database has given the transaction up
 	share   bool // reads of single rows lock them
 	used    time.Time
-	settled bool // it was last used to be settled
 }
 
 // statement is a prepared statement of a session.

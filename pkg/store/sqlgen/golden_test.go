@@ -179,6 +179,7 @@ func selects(t *testing.T, g *sqlgen.Generator, e *schema.Entity) string {
 	show(&b, "sorted page", g.Select(&query.Select{Entity: e, Projection: all, Where: where, Sort: order, Limit: 20, Skip: 40}, &a), &a)
 	show(&b, "limit", g.Select(&query.Select{Entity: e, Projection: all, Sort: order[2:], Limit: 20}, &a), &a)
 	show(&b, "touch", g.Touch(e, query.In{Column: e.Columns[0], Values: []schema.Value{schema.TextOf("a")}}, &a), &a)
+	show(&b, "touch what a condition narrows", g.Touch(e, query.And{query.Compare{Column: e.Columns[1], Op: query.Eq, Value: schema.TextOf("b")}, query.In{Column: e.Columns[0], Values: []schema.Value{schema.TextOf("a")}}}, &a), &a)
 	show(&b, "skip", g.Select(&query.Select{Entity: e, Projection: all, Sort: order[2:], Skip: 40}, &a), &a)
 	show(&b, "no columns", g.Select(&query.Select{Entity: e, Projection: &query.Projection{Key: "0"}}, &a), &a)
 	show(&b, "count", g.Count(&query.Select{Entity: e, Where: where}, &a), &a)

@@ -103,10 +103,12 @@ func (g *Generator) Delete(e *schema.Entity, a *Args) *Plan {
 	})
 }
 
-// Touch compiles an UPDATE that changes nothing but locks the rows that a
-// condition leaves, for engines whose reads lock none. where must name ids; with
-// nil it is that of Load, whose id the caller binds.
+// Touch compiles an UPDATE that changes nothing but locks the rows whose ids a
+// condition names, for engines whose reads lock none; with nil it is that of Load,
+// whose id the caller binds. What else the condition asks for is left aside: a row
+// that comes to meet it in between would be read without a lock.
 func (g *Generator) Touch(e *schema.Entity, where query.Expr, a *Args) *Plan {
+	where = pin(where)
 	a.key = appendExpr(appendEntity(a.key[:0], 'T', e), e, where)
 	return g.run(a, nil, true, func(b *Builder) {
 		b.Write("UPDATE ")

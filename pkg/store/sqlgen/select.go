@@ -146,20 +146,27 @@ func trivial(e query.Expr) bool {
 }
 
 // Pinned reports whether e names the ids of the rows that it can be true for.
-func Pinned(e query.Expr) bool {
+func Pinned(e query.Expr) bool { return pin(e) != nil }
+
+// pin is the part of e that names ids, nil for none.
+func pin(e query.Expr) query.Expr {
 	switch e := e.(type) {
 	case query.Compare:
-		return e.Column.Role == schema.RoleID && e.Op == query.Eq
+		if e.Column.Role == schema.RoleID && e.Op == query.Eq {
+			return e
+		}
 	case query.In:
-		return e.Column.Role == schema.RoleID && !e.Negate
+		if e.Column.Role == schema.RoleID && !e.Negate {
+			return e
+		}
 	case query.And:
 		for _, m := range e {
-			if Pinned(m) {
-				return true
+			if p := pin(m); p != nil {
+				return p
 			}
 		}
 	}
-	return false
+	return nil
 }
 
 func (b *Builder) order(order []query.Order) {

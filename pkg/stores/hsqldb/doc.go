@@ -7,8 +7,9 @@
 // as text in Java's modified UTF-8, and ends a connection where it meets what it
 // can't write; conn.go and text.go know its ways.
 //
-// The server must run transactions as MVCC and compare texts with trailing
-// spaces as different ones; Open sees to both. Numbers of the change log are
-// drawn by an identity column, holes in them are filled by tombstones: an insert
-// of a number waits for the transaction that holds it.
+// The server must run transactions as MVLOCKS, with locks of tables, and compare
+// texts with trailing spaces as different ones; Open sees to both. Its locks of
+// rows (MVCC) lose updates now and then. A unit takes the lock of the change log
+// first, so that units run one after the other. Numbers of the change log are
+// drawn by an identity column; holes in them are filled by tombstones.
 package hsqldb

@@ -21,13 +21,6 @@ import (
 // connectTimeout bounds the making of a connection.
 const connectTimeout = 10 * time.Second
 
-// settle wakes those who wait for a connection that has nothing open: now and then
-// HSQLDB 2.7 puts a session to wait for one whose transaction has just ended
-// (SYSTEM_SESSIONS shows it: THIS_WAITING_FOR names a session without TRANSACTION),
-// and only the end of that one's next transaction wakes it. A query without a
-// table is none.
-const settle = `SELECT COUNT(*) FROM "_octo_locks" WHERE "name" = ''`
-
 // factsQuery asks for how the database runs.
 const factsQuery = `SELECT MAX(CASE PROPERTY_NAME WHEN 'hsqldb.tx' THEN PROPERTY_VALUE END), MAX(CASE PROPERTY_NAME WHEN 'sql.pad_space' THEN PROPERTY_VALUE END),` +
 	` MAX(CASE PROPERTY_NAME WHEN 'hsqldb.write_delay' THEN PROPERTY_VALUE END) FROM INFORMATION_SCHEMA.SYSTEM_PROPERTIES`
@@ -58,13 +51,13 @@ func open(ctx context.Context, address string, d *sqlgen.Dialect, cat *schema.Ca
 	e.Migrate = migrate.Engine{Dialect: d, Fits: fits}
 	e.Database = cfg.Database
 	e.Tables = introspect
-	// COMMIT and ROLLBACK switch back to one transaction for each statement.
-	e.Begin = []string{"SET AUTOCOMMIT FALSE"}
-	e.Snapshot = []string{"SET AUTOCOMMIT FALSE", "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"}
+	// COMMIT and ROLLBACK switch back to one transaction for each statement. Locks
+	// are tables': whoever has the log's first gets the others without a deadlock.
+	e.Begin = []string{"SET AUTOCOMMIT FALSE", `LOCK TABLE "_octo_changes" WRITE`}
+	e.Snapshot = []string{"SET AUTOCOMMIT FALSE", "SET TRANSACTION READ ONLY, ISOLATION LEVEL REPEATABLE READ"}
 	e.Commit, e.Rollback = "COMMIT", "ROLLBACK"
 	e.Ping = "SELECT 1 FROM (VALUES(0)) AS v"
 	e.Touch, e.LockRows = true, true
-	e.Settle = settle
 	e.Tombstone = sqldb.Tombstone{
 		Prefix: `MERGE INTO "_octo_changes" USING (VALUES `,
 		Row:    "(?)",
@@ -83,8 +76,8 @@ func open(ctx context.Context, address string, d *sqlgen.Dialect, cat *schema.Ca
 // that we need.
 func prepare(ctx context.Context, e *sqldb.Engine, facts []string) error {
 	var settings []string
-	if !strings.EqualFold(facts[0], "MVCC") {
-		settings = append(settings, "SET DATABASE TRANSACTION CONTROL MVCC")
+	if !strings.EqualFold(facts[0], "MVLOCKS") {
+		settings = append(settings, "SET DATABASE TRANSACTION CONTROL MVLOCKS")
 	}
 	if facts[1] != "false" {
 		settings = append(settings, "SET DATABASE COLLATION SQL_TEXT NO PAD")
@@ -95,7 +88,7 @@ func prepare(ctx context.Context, e *sqldb.Engine, facts []string) error {
 	c := e.Connector.(*connector)
 	conn, err := (&connector{config: c.config, settings: settings}).Connect(ctx)
 	if err != nil {
-		return fault.Wrap(err, fault.DBNotConnected, "the database must run with SET DATABASE TRANSACTION CONTROL MVCC and SET DATABASE COLLATION SQL_TEXT NO PAD, and could not be set so; let its administrator do it")
+		return fault.Wrap(err, fault.DBNotConnected, "the database must run with SET DATABASE TRANSACTION CONTROL MVLOCKS and SET DATABASE COLLATION SQL_TEXT NO PAD, and could not be set so; let its administrator do it")
 	}
 	return conn.Close()
 }

@@ -13,6 +13,10 @@ SELECT "id", "_version", "name", "we""ird]", "age", "level", "active", "born", "
 UPDATE "people" SET "_version" = "_version" WHERE "id" IN (?)
 -- "a"
 
+-- touch what a condition narrows
+UPDATE "people" SET "_version" = "_version" WHERE "id" IN (?)
+-- "a"
+
 -- skip
 SELECT "id", "_version", "name", "we""ird]", "age", "level", "active", "born", "balance", "extra", "boss", "createdAt", "updatedAt", "deletedAt" FROM "people" ORDER BY "id" LIMIT -1 OFFSET ?
 -- 40
