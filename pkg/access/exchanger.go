@@ -148,7 +148,7 @@ func (x *Exchanger) Principal(ctx context.Context, c Credential) (*mesh.Principa
 		if err == nil {
 			x.count("hit")
 			if x.now().After(h.renew) {
-				_, _ = x.fly(d, c) // too many at once: the next call tries again
+				_, _ = x.fly(d, c, true) // too many at once: the next call tries again
 			}
 			return p, h.token, nil
 		}
@@ -162,7 +162,7 @@ func (x *Exchanger) Principal(ctx context.Context, c Credential) (*mesh.Principa
 		return nil, "", r.err
 	}
 	x.count("miss")
-	f, err := x.fly(d, c)
+	f, err := x.fly(d, c, false)
 	if err != nil {
 		return nil, "", err
 	}
@@ -186,11 +186,17 @@ func (x *Exchanger) read(token string, err error) (*mesh.Principal, string, erro
 }
 
 // fly asks for a credential's token, or joins who is asking already. It does
-// not depend on the caller's context: others wait for the answer too.
-func (x *Exchanger) fly(d digest, c Credential) (*flight, error) {
+// not depend on the caller's context: others wait for the answer too. anew asks
+// although a token is known.
+func (x *Exchanger) fly(d digest, c Credential, anew bool) (*flight, error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if f := x.flying[d]; f != nil {
+		return f, nil
+	}
+	if h, ok := x.known.get(d); ok && !anew { // the answer has come since the caller looked
+		f := &flight{done: make(chan struct{}), token: h.token}
+		close(f.done)
 		return f, nil
 	}
 	if x.ctx.Err() != nil {
