@@ -9,9 +9,9 @@ import (
 // deadlineStep is how much later than its deadline a call may be ended.
 const deadlineStep = 20 * time.Millisecond
 
-// deadlines lends contexts to calls. Those whose deadlines are at most a step
-// apart have one context below, with one timer, and registering there is all that
-// a call costs: it ends neither of them when it returns.
+// deadlines lends contexts to calls. Calls whose deadlines are less than a step
+// apart share one context with one timer. It goes on when a call returns, so who
+// asks to be told of its end must take that back.
 type deadlines struct {
 	below context.Context
 	start time.Time

@@ -37,7 +37,7 @@ func TestDeadlinesAreShared(t *testing.T) {
 		child, cancel := context.WithTimeout(d.until(now.Add(time.Second)), time.Minute)
 		defer cancel()
 		<-child.Done()
-		time.Sleep(time.Second) // of synctest's clock
+		<-d.until(now.Add(2 * time.Second)).Done()
 		synctest.Wait()
 		if len(d.all) != 0 {
 			t.Errorf("%d contexts are left after their ends", len(d.all))

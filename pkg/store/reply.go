@@ -68,7 +68,8 @@ func tooLarge(size int) error {
 	return fault.New(fault.PayloadTooLarge, "the reply is larger than %d MB: ask for fewer records, fields or relations, or use op stream", maxReply>>20)
 }
 
-// reply ends the body; the answer is the reply's from here on. A position that is not zero is a write's.
+// reply ends the body; the answer is the reply's from here on. A position that is
+// not zero is a write's.
 func (a *answer) reply(p mesh.Position) *mesh.Reply {
 	b := a.body
 	first := true

@@ -28,10 +28,10 @@ const (
 var errUnknown = errors.New("sqldb: it is not known whether the commit was done")
 
 // Write implements driver.Conn: a transaction for each unit, or for several units
-// of one row that wait together (group.go). A unit whose
-// commit got no answer is run again if it has an idempotency key, by which it
-// finds what it did; else, and if it can't be run again, the fault is TIMEOUT,
-// which says that nobody knows.
+// of one row that wait together (group.go). A unit whose commit got no answer is
+// run again if it has an idempotency key, by which it finds what it did; else,
+// and if it can't be run again, the fault is TIMEOUT, which says that nobody
+// knows.
 func (db *DB) Write(ctx context.Context, u driver.Unit) error {
 	if !u.Single || db.groups == nil {
 		return db.alone(ctx, u, nil)

@@ -129,8 +129,7 @@ var compact = []Tool{
 const maxChoices = 100
 
 // Compact returns the compact catalogue for who may do that much in all projects.
-// home is the
-// project of a call that names none; "" if each must name one.
+// home is the project of a call that names none; "" if each must name one.
 func Compact(all []*door.Project, may door.View, home string) []*Tool {
 	var shared []Arg
 	if len(all) > 1 {
