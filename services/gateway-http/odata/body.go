@@ -131,8 +131,9 @@ func (r *request) eachOf(dst []byte, v *fastjson.Value, one func([]byte, *fastjs
 }
 
 // address reads a record's address: set('id'), set/id, /odata/set('id') with this
-// project's service root, a whole URL with it, or $1, a request of the same batch. of is the type that it
-// must have, nil for any. Errors: INVALID_REQUEST, NOT_FOUND.
+// project's service root, a whole URL with it, or $1, a request of the same
+// batch. of is the type that it must have, nil for any. Errors: INVALID_REQUEST,
+// NOT_FOUND.
 func (r *request) address(s string, of *metadata.Type) (reference, error) {
 	bad := fault.New(fault.InvalidRequest, "%q is no address of a record, such as products('1')", short(s))
 	if to, ok := r.batchReference(s); ok {
