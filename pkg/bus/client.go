@@ -34,7 +34,8 @@ type ClientOptions struct {
 // concurrent use.
 //
 // An attempt that surely was not executed (nobody listens, OVERLOADED, no
-// connection) is repeated until the deadline. One whose worker fell silent is
+// connection) is repeated while there is time for another before the deadline;
+// when there is none, the call ends at once. One whose worker fell silent is
 // repeated where a repetition is harmless: reads, and writes with an
 // idempotency key; other writes end with TIMEOUT, and whether they were
 // executed is unknown.
@@ -151,6 +152,10 @@ type exchange struct {
 	again   bool // harmless to repeat
 }
 
+// leastTry is how much time an attempt must have to be made again. With less it
+// would end in the doubt whether it was executed.
+const leastTry = 50 * time.Millisecond
+
 var (
 	emptyArgs = []byte("{}")
 	errClosed = fault.New(fault.Unavailable, "the client is closed")
@@ -195,8 +200,9 @@ func (c *Client) exchange(ctx context.Context, x exchange) (*mesh.Reply, error) 
 		}
 		// A deadline says nothing that the attempt before it did not say better.
 		last = err
-		if left := time.Until(deadline); wait >= left {
-			wait = max(left, 0)
+		if time.Until(deadline)-wait < leastTry {
+			p.recycle()
+			return nil, final(last, x.again, c.o.Silence)
 		}
 		if wait > 0 {
 			p.timer.Reset(wait)
