@@ -159,6 +159,8 @@ type Field struct {
 	Name     string
 	Type     string // utf8, float64, int64, bool, timestamp[ms], decimal128(38,2), binary, list<…> of these
 	Nullable bool
+	// Hollow is a relation that was not asked for, of which records say nothing.
+	Hollow bool
 }
 
 // Fields are the columns in record order.
@@ -169,7 +171,7 @@ func (s *Shape) Fields() []Field {
 		if f.kind == lists {
 			name = "list<" + typeName(f.elem, f.scale) + ">"
 		}
-		out[i] = Field{Name: f.name, Type: name, Nullable: f.nullable}
+		out[i] = Field{Name: f.name, Type: name, Nullable: f.nullable, Hollow: f.hollow}
 	}
 	return out
 }

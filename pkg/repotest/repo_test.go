@@ -170,7 +170,7 @@ var layers = map[string][]string{
 	"schema":        {"fault", "strictjson"},
 	"query":         {"fault", "strictjson", "schema"},
 	"mesh":          {"fault", "strictjson", "schema", "query"},
-	"columnar":      {"fault", "strictjson", "schema"},
+	"columnar":      {"fault", "strictjson", "schema", "query"},
 	"access":        {"fault", "strictjson", "schema", "query", "mesh"},
 	"bus":           {"fault", "strictjson", "schema", "query", "mesh", "telemetry"},
 	"store":         {"fault", "strictjson", "schema", "query", "mesh"},

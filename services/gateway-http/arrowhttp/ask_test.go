@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"testing"
 
+	"github.com/octomesh/octomesh/pkg/columnar"
 	"github.com/octomesh/octomesh/pkg/fault"
 	"github.com/octomesh/octomesh/services/gateway-http/internal/scripted"
 )
@@ -25,7 +26,7 @@ func FuzzBody(f *testing.F) {
 			if args = append(args, '}'); !json.Valid(args) {
 				t.Fatalf("%q became %q", body, args)
 			}
-			_, err = a.shape(e, args)
+			_, err = columnar.Asked(e, args, a.scale)
 		}
 		if c := fault.CodeOf(err); err != nil && c != fault.ParseError && c != fault.InvalidRequest && c != fault.InvalidFilter {
 			t.Fatal(err)

@@ -64,7 +64,7 @@ func (t *Arrow) records(x *httpserver.Exchange, p *door.Project, entity string) 
 	}
 	var shape *columnar.Shape
 	if e != nil {
-		shape, err = a.shape(e, args)
+		shape, err = columnar.Asked(e, args, a.scale)
 	}
 	if shape == nil {
 		_ = lines.Close()
