@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/octomesh/octomesh/pkg/fault"
+	"github.com/octomesh/octomesh/pkg/protofile/number"
 	"github.com/octomesh/octomesh/pkg/schema"
 	"github.com/octomesh/octomesh/services/auth/system"
 )
@@ -51,6 +52,9 @@ type Project struct {
 	Description string          `json:"description"`
 	Source      string          `json:"source"`
 	DeletedOn   *time.Time      `json:"deletedOn"`
+	// Numbers are what protobuf calls the fields by; whoever wants a project need
+	// not name them. Projects stored before there were any get theirs by Sync.
+	Numbers number.Numbers `json:"numbers"`
 
 	catalog *schema.Catalog
 }
@@ -290,6 +294,7 @@ func (l *List) put(ctx context.Context, w *Project) error {
 	p := *w
 	old := l.former(w)
 	if old == nil {
+		p.Numbers, _ = number.Extend(nil, p.catalog)
 		p.ID = strings.ToLower(rand.Text()[:16])
 		if err := l.records.Create(ctx, system.Project, p.record(true)); err != nil {
 			return err
@@ -298,7 +303,8 @@ func (l *List) put(ctx context.Context, w *Project) error {
 		return nil
 	}
 	p.ID = old.ID
-	if !p.same(old) {
+	more := false
+	if p.Numbers, more = number.Extend(old.Numbers, p.catalog); more || !p.same(old) {
 		if err := l.records.Update(ctx, system.Project, p.ID, p.record(false)); err != nil {
 			return err
 		}
@@ -328,7 +334,7 @@ func (p *Project) same(q *Project) bool {
 func (p *Project) record(created bool) system.Args {
 	r := system.Args{
 		"slug": p.Slug, "dialect": p.Dialect, "uri": p.URI, "schemas": p.Schemas, "strategy": p.Strategy,
-		"description": p.Description, "source": p.Source, "deletedOn": nil,
+		"description": p.Description, "source": p.Source, "deletedOn": nil, "numbers": p.Numbers,
 	}
 	if created {
 		r["id"] = p.ID

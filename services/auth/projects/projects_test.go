@@ -14,6 +14,7 @@ import (
 
 	"github.com/octomesh/octomesh/pkg/fault"
 	"github.com/octomesh/octomesh/pkg/mesh"
+	"github.com/octomesh/octomesh/pkg/schema"
 	"github.com/octomesh/octomesh/pkg/store"
 	"github.com/octomesh/octomesh/pkg/store/sqlite"
 	"github.com/octomesh/octomesh/services/auth/projects"
@@ -39,7 +40,12 @@ func open(t *testing.T) *office {
 	t.Helper()
 	cat, err := system.Catalog()
 	check(t, err)
-	conn, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "system.db"), cat, sqlite.Options{Strategy: "update"})
+	return openAt(t, filepath.Join(t.TempDir(), "system.db"), cat)
+}
+
+func openAt(t *testing.T, path string, cat *schema.Catalog) *office {
+	t.Helper()
+	conn, err := sqlite.Open(t.Context(), path, cat, sqlite.Options{Strategy: "update"})
 	check(t, err)
 	o := &office{t: t, now: time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)}
 	o.store, err = store.Open(t.Context(), conn, cat, store.Options{CursorKey: make([]byte, 32)})

@@ -7,6 +7,8 @@ import (
 	"maps"
 	"slices"
 	"sync"
+
+	"github.com/octomesh/octomesh/pkg/protofile/number"
 )
 
 // Bucket is where catalogs are published; a watched key-value bucket.
@@ -62,6 +64,7 @@ type published struct {
 	Version string          `json:"version"`
 	Dialect string          `json:"dialect"`
 	Schemas json.RawMessage `json:"schemas"`
+	Numbers number.Numbers  `json:"numbers,omitempty"`
 	Deleted bool            `json:"deleted"`
 }
 
@@ -72,7 +75,7 @@ func (l *List) Publish(ctx context.Context, b Bucket, m *Mirror) error {
 	live := map[string]bool{}
 	for _, p := range l.live() {
 		live[p.Slug] = true
-		if err := put(ctx, b, m, published{ID: p.ID, Slug: p.Slug, Version: p.catalog.Version, Dialect: p.Dialect, Schemas: p.Schemas}); err != nil {
+		if err := put(ctx, b, m, published{ID: p.ID, Slug: p.Slug, Version: p.catalog.Version, Dialect: p.Dialect, Schemas: p.Schemas, Numbers: p.Numbers}); err != nil {
 			return err
 		}
 	}
