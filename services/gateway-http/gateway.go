@@ -1,4 +1,4 @@
-package gateway
+package gatewayhttp
 
 import (
 	"context"
@@ -8,19 +8,15 @@ import (
 	"net"
 	"sync"
 	"syscall"
-	"time"
 
 	"github.com/octomesh/octomesh/pkg/access"
 	"github.com/octomesh/octomesh/pkg/bus"
-	"github.com/octomesh/octomesh/pkg/event"
-	"github.com/octomesh/octomesh/pkg/fault"
-	"github.com/octomesh/octomesh/pkg/mesh"
+	"github.com/octomesh/octomesh/pkg/gateway"
 	"github.com/octomesh/octomesh/pkg/telemetry"
 	"github.com/octomesh/octomesh/services/gateway-http/admin"
 	"github.com/octomesh/octomesh/services/gateway-http/docspage"
 	"github.com/octomesh/octomesh/services/gateway-http/door"
 	"github.com/octomesh/octomesh/services/gateway-http/httpserver"
-	"github.com/octomesh/octomesh/services/gateway-http/live"
 	"github.com/octomesh/octomesh/services/gateway-http/natsapi"
 	"github.com/octomesh/octomesh/services/gateway-http/openapi"
 )
@@ -31,6 +27,7 @@ type Deps struct {
 	Dialer  bus.Dialer
 	Log     *slog.Logger
 	Metrics *telemetry.Metrics
+	Rates   *access.Limiter // see gateway.Options
 }
 
 // Service is one gateway.
@@ -39,16 +36,12 @@ type Service struct {
 	deps Deps
 	log  *slog.Logger
 
+	link   *gateway.Link
 	door   *door.Door
 	admin  *admin.Admin
-	hub    *live.Hub
 	server *httpserver.Server
 	// closers end what protocols keep between requests.
 	closers []func()
-
-	client     *bus.Client
-	identities identities
-	feed       *event.Feed
 
 	listener net.Listener
 	ready    chan struct{}
@@ -83,17 +76,22 @@ func (s *Service) Addr() net.Addr { return s.listener.Addr() }
 // Run serves until ctx ends, then finishes what it has begun.
 func (s *Service) Run(ctx context.Context) error {
 	defer func() { _ = s.listener.Close() }()
-	if err := s.connect(ctx); err != nil || s.client == nil {
+	link, err := gateway.Connect(ctx, gateway.Options{Dialer: s.deps.Dialer, Log: s.log, Metrics: s.deps.Metrics, Rates: s.deps.Rates})
+	if err != nil || link == nil {
 		return err
 	}
-	defer s.client.Close()
-	defer s.feed.Close()
+	defer link.Close()
+	s.link = link
+	s.door = &door.Door{
+		Caller: link.Client, Identity: link, Control: link.Client, Projects: link.Projects,
+		KeyInURL: door.KeyInURL(s.cfg.KeyInURL), Rates: link.Rates, Log: s.log, Metrics: s.deps.Metrics,
+	}
 
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var work sync.WaitGroup
 	defer work.Wait()
 	defer stop()
-	s.follow(background, &work, func() { close(s.ready) })
+	link.Follow(background, &work, func() { close(s.ready) })
 
 	s.mount()
 	served := make(chan error, 1)
@@ -115,57 +113,6 @@ func (s *Service) Run(ctx context.Context) error {
 	return <-served
 }
 
-// connect makes what works over NATS, waiting for a server that is not up yet.
-// s.client is nil when ctx ended first.
-func (s *Service) connect(ctx context.Context) error {
-	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
-		client, err := bus.NewClient(s.deps.Dialer, bus.ClientOptions{Log: s.log})
-		if err == nil {
-			s.client = client
-			break
-		}
-		s.log.Warn("NATS cannot be reached yet", telemetry.KeyError, err.Error())
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-time.After(wait):
-		}
-	}
-	projects := door.NewProjects()
-	var err error
-	s.feed, err = event.NewFeed(event.FeedOptions{
-		Dialer: s.deps.Dialer, Caller: feedCaller{s.client}, Log: s.log, Metrics: s.deps.Metrics,
-		Catalog: func(slug string) (*event.Project, bool) {
-			p := projects.Get(slug)
-			if p == nil {
-				return nil, false
-			}
-			return &event.Project{ID: p.ID, Slug: p.Slug, Catalog: p.Catalog}, true
-		},
-	})
-	if err != nil {
-		s.client.Close()
-		return err
-	}
-	s.door = &door.Door{
-		Caller: s.client, Identity: &s.identities, Control: s.client, Projects: projects,
-		KeyInURL: door.KeyInURL(s.cfg.KeyInURL), Rates: access.NewLimiter(), Log: s.log, Metrics: s.deps.Metrics,
-	}
-	s.hub = live.NewHub(&s.identities, live.FromEvents(s.feed))
-	s.hub.Verify = s.identities.verify
-	return nil
-}
-
-// feedCaller marks the calls by which this gateway's Feed reads a change log.
-// The worker knows them by a transport that no client can name.
-type feedCaller struct{ mesh.Caller }
-
-func (f feedCaller) Call(ctx context.Context, r *mesh.Request) (*mesh.Reply, error) {
-	c := *r
-	c.Transport, c.Token = "feed", ""
-	return f.Caller.Call(ctx, &c)
-}
-
 func (s *Service) mount() {
 	mux := httpserver.NewMux()
 	s.admin = admin.New(s.door, Transports(&s.cfg), s.Check)
@@ -183,36 +130,12 @@ func (s *Service) mount() {
 	})
 }
 
-// probeTime is how long a readiness probe waits for a worker.
-const probeTime = 300 * time.Millisecond
-
 // Check tells what is missing to serve calls.
 func (s *Service) Check(ctx context.Context) error {
 	select {
 	case <-s.ready:
+		return s.link.Check(ctx, admin.Transport)
 	default:
-		return admin.NotReady("the projects or the auth service's keys have not arrived")
+		return gateway.NotReady("the projects or the auth service's keys have not arrived")
 	}
-	if !s.client.Conn().IsConnected() {
-		return admin.NotReady("there is no connection to NATS")
-	}
-	if !s.identities.trusted() {
-		return admin.NotReady("revocations cannot be followed")
-	}
-	all := s.door.Projects.All()
-	if len(all) == 0 {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, probeTime)
-	defer cancel()
-	// Without a token a worker refuses; that it does shows that there is one.
-	_, err := s.client.Call(ctx, &mesh.Request{
-		Project: all[0].Slug, Entity: mesh.ProjectEntity, Op: "catalog",
-		Header: mesh.Header{Transport: admin.Transport, RequestID: telemetry.NewRequestID()},
-	})
-	switch fault.CodeOf(err) {
-	case fault.NoHandler, fault.Timeout, fault.Unavailable, fault.Overloaded:
-		return admin.NotReady("no worker answers for the project " + all[0].Slug)
-	}
-	return nil
 }

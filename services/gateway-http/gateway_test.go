@@ -1,4 +1,4 @@
-package gateway_test
+package gatewayhttp_test
 
 import (
 	"context"
@@ -23,7 +23,7 @@ import (
 	"github.com/octomesh/octomesh/pkg/identity"
 	"github.com/octomesh/octomesh/pkg/mesh"
 	"github.com/octomesh/octomesh/pkg/telemetry"
-	gateway "github.com/octomesh/octomesh/services/gateway-http"
+	gatewayhttp "github.com/octomesh/octomesh/services/gateway-http"
 	"github.com/octomesh/octomesh/services/gateway-http/internal/scripted"
 )
 
@@ -43,7 +43,7 @@ type world struct {
 	catalogs    *bus.Bucket
 	revocations *bus.Bucket
 	url         string
-	service     *gateway.Service
+	service     *gatewayhttp.Service
 }
 
 func start(t *testing.T) *world {
@@ -145,10 +145,10 @@ func (w *world) worker() {
 }
 
 func (w *world) gateway() {
-	cfg := gateway.DefaultConfig()
+	cfg := gatewayhttp.DefaultConfig()
 	cfg.Host, cfg.Port = "127.0.0.1", 0
 	_, metrics := telemetry.New("gateway-http", telemetry.Options{Output: io.Discard})
-	s, err := gateway.New(cfg, gateway.Deps{Dialer: w.ns.Dialer(bus.RoleGateway), Metrics: metrics})
+	s, err := gatewayhttp.New(cfg, gatewayhttp.Deps{Dialer: w.ns.Dialer(bus.RoleGateway), Metrics: metrics})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -191,8 +191,8 @@ func (w *world) do(method, path, body string, headers ...string) (int, string) {
 func TestTheWholeGateway(t *testing.T) {
 	w := start(t)
 	key := "X-API-Key: " + scripted.Key
-	cfg := gateway.DefaultConfig()
-	transports := `["` + strings.Join(gateway.Transports(&cfg), `","`) + `"]`
+	cfg := gatewayhttp.DefaultConfig()
+	transports := `["` + strings.Join(gatewayhttp.Transports(&cfg), `","`) + `"]`
 	for _, c := range []struct {
 		request, body, header string
 		status                int
@@ -306,9 +306,9 @@ func TestPortInUse(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer ln.Close()
-	cfg := gateway.DefaultConfig()
+	cfg := gatewayhttp.DefaultConfig()
 	cfg.Host, cfg.Port = "127.0.0.1", ln.Addr().(*net.TCPAddr).Port
-	if _, err := gateway.New(cfg, gateway.Deps{}); err == nil || !strings.Contains(err.Error(), "MOSTA_NET_PORT") {
+	if _, err := gatewayhttp.New(cfg, gatewayhttp.Deps{}); err == nil || !strings.Contains(err.Error(), "MOSTA_NET_PORT") {
 		t.Fatalf("%v", err)
 	}
 }

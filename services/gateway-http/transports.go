@@ -1,4 +1,4 @@
-package gateway
+package gatewayhttp
 
 import (
 	"github.com/octomesh/octomesh/services/gateway-http/arrowhttp"
@@ -28,20 +28,20 @@ var transports = []transport{
 		r.Health = s.admin.Health
 		r.Mount(m)
 	}},
-	{graphql.Transport, func(c *Config) bool { return c.GraphQL }, func(s *Service, m *httpserver.Mux) { graphql.New(s.door, s.hub).Mount(m) }},
+	{graphql.Transport, func(c *Config) bool { return c.GraphQL }, func(s *Service, m *httpserver.Mux) { graphql.New(s.door, s.link.Hub).Mount(m) }},
 	{mcp.Transport, func(c *Config) bool { return c.MCP }, func(s *Service, m *httpserver.Mux) {
-		t := mcp.New(s.door, s.hub, mcp.Options{
+		t := mcp.New(s.door, s.link.Hub, mcp.Options{
 			PerEntity: s.cfg.MCPMode == mcp.ModeEntity, PublicKey: s.cfg.MCPPublicKey, Hosts: s.cfg.MCPHosts,
 			SessionTimeout: s.cfg.MCPSessionTimeout, CallTimeout: s.cfg.RequestTimeout,
 		})
 		s.closers = append(s.closers, t.Close)
 		t.Mount(m)
 	}},
-	{ws.Transport, func(c *Config) bool { return c.WS }, func(s *Service, m *httpserver.Mux) { ws.New(s.door, s.hub).Mount(m) }},
-	{sse.Transport, func(c *Config) bool { return c.SSE }, func(s *Service, m *httpserver.Mux) { sse.New(s.door, s.hub).Mount(m) }},
+	{ws.Transport, func(c *Config) bool { return c.WS }, func(s *Service, m *httpserver.Mux) { ws.New(s.door, s.link.Hub).Mount(m) }},
+	{sse.Transport, func(c *Config) bool { return c.SSE }, func(s *Service, m *httpserver.Mux) { sse.New(s.door, s.link.Hub).Mount(m) }},
 	{odata.Transport, func(c *Config) bool { return c.OData }, func(s *Service, m *httpserver.Mux) { odata.New(s.door).Mount(m) }},
 	{jsonrpc.Transport, func(c *Config) bool { return c.JSONRPC }, func(s *Service, m *httpserver.Mux) { jsonrpc.New(s.door).Mount(m) }},
-	{trpc.Transport, func(c *Config) bool { return c.TRPC }, func(s *Service, m *httpserver.Mux) { trpc.New(s.door, s.hub).Mount(m) }},
+	{trpc.Transport, func(c *Config) bool { return c.TRPC }, func(s *Service, m *httpserver.Mux) { trpc.New(s.door, s.link.Hub).Mount(m) }},
 	{arrowhttp.Transport, func(c *Config) bool { return c.Arrow }, func(s *Service, m *httpserver.Mux) { arrowhttp.New(s.door).Mount(m) }},
 }
 

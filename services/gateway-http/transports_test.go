@@ -1,4 +1,4 @@
-package gateway_test
+package gatewayhttp_test
 
 import (
 	"io"
@@ -11,14 +11,14 @@ import (
 	"testing"
 
 	"github.com/octomesh/octomesh/pkg/access"
-	gateway "github.com/octomesh/octomesh/services/gateway-http"
+	gatewayhttp "github.com/octomesh/octomesh/services/gateway-http"
 	"github.com/octomesh/octomesh/services/gateway-http/docspage"
 	"github.com/octomesh/octomesh/services/gateway-http/httpserver"
 	"github.com/octomesh/octomesh/services/gateway-http/internal/scripted"
 )
 
 // toggles are the settings of cfg that turn a transport on, by its name.
-func toggles(t *testing.T, cfg *gateway.Config) map[string]reflect.Value {
+func toggles(t *testing.T, cfg *gatewayhttp.Config) map[string]reflect.Value {
 	t.Helper()
 	found := map[string]reflect.Value{}
 	v := reflect.ValueOf(cfg).Elem()
@@ -39,8 +39,8 @@ func toggles(t *testing.T, cfg *gateway.Config) map[string]reflect.Value {
 // TestToggles: all transports are on unless turned off, each by its own
 // setting, and go by names that a key's scopes know.
 func TestToggles(t *testing.T) {
-	cfg := gateway.DefaultConfig()
-	all := gateway.Transports(&cfg)
+	cfg := gatewayhttp.DefaultConfig()
+	all := gatewayhttp.Transports(&cfg)
 	settings := toggles(t, &cfg)
 	if len(settings) != len(all) {
 		t.Errorf("%d transports, %d settings", len(all), len(settings))
@@ -53,7 +53,7 @@ func TestToggles(t *testing.T) {
 		}
 		on.SetBool(false)
 		without := slices.DeleteFunc(slices.Clone(all), func(s string) bool { return s == name })
-		if got := gateway.Transports(&cfg); !slices.Equal(got, without) {
+		if got := gatewayhttp.Transports(&cfg); !slices.Equal(got, without) {
 			t.Errorf("without %s: %v", name, got)
 		}
 		on.SetBool(true)
@@ -74,8 +74,8 @@ func TestReadmeListsTransports(t *testing.T) {
 	}
 	others := []string{"native NATS", "Go"} // doors that are not of this gateway
 	letters := regexp.MustCompile(`[^a-z]+`)
-	cfg := gateway.DefaultConfig()
-	missing := gateway.Transports(&cfg)
+	cfg := gatewayhttp.DefaultConfig()
+	missing := gatewayhttp.Transports(&cfg)
 	for row := range strings.Lines(table) {
 		cells := strings.Split(row, "|")
 		label := strings.TrimSpace(cells[1])
@@ -103,9 +103,9 @@ func TestReadmeListsTransports(t *testing.T) {
 
 // TestDocsShowTransports: the page at /docs has a first call for each transport.
 func TestDocsShowTransports(t *testing.T) {
-	cfg := gateway.DefaultConfig()
+	cfg := gatewayhttp.DefaultConfig()
 	h := scripted.New(t, httpserver.Options{}, func(h *scripted.House, m *httpserver.Mux) {
-		docspage.New(h.Door, gateway.Transports(&cfg)).Mount(m)
+		docspage.New(h.Door, gatewayhttp.Transports(&cfg)).Mount(m)
 	})
 	res, err := http.Get("http://" + h.Addr + "/docs")
 	if err != nil {
@@ -117,7 +117,7 @@ func TestDocsShowTransports(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range append(gateway.Transports(&cfg), "nats") {
+	for _, name := range append(gatewayhttp.Transports(&cfg), "nats") {
 		if !strings.Contains(string(page), `<section class="call" id="`+name+`">`) {
 			t.Errorf("/docs has no first call for %s: see docspage/calls.go", name)
 		}

@@ -21,7 +21,7 @@ import (
 	"github.com/octomesh/octomesh/services/auth/keyring"
 	"github.com/octomesh/octomesh/services/entity"
 	"github.com/octomesh/octomesh/services/entity/projects"
-	gateway "github.com/octomesh/octomesh/services/gateway-http"
+	gatewayhttp "github.com/octomesh/octomesh/services/gateway-http"
 )
 
 // serveCommand runs every service in this process.
@@ -35,9 +35,9 @@ type serveCommand struct {
 	LogLevel    string `help:"debug, info, warn or error." env:"OCTOMESH_LOG_LEVEL" enum:"debug,info,warn,error" default:"info"`
 	Example     string `help:"Start with the entities and records of an example: shop." enum:"shop," default:""`
 
-	Auth    auth.Config    `embed:""`
-	Entity  entity.Config  `embed:""`
-	Gateway gateway.Config `embed:""`
+	Auth    auth.Config        `embed:""`
+	Entity  entity.Config      `embed:""`
+	Gateway gatewayhttp.Config `embed:""`
 }
 
 // Run serves until it is interrupted.
@@ -123,7 +123,7 @@ func (c *serveCommand) join(ring *keyring.Ring, log *slog.Logger) (*meshServer, 
 }
 
 // services makes the services in the order in which they start.
-func (c *serveCommand) services(e *env, m *meshServer, log *slog.Logger, metrics *telemetry.Metrics) ([]service.Service, *gateway.Service, error) {
+func (c *serveCommand) services(e *env, m *meshServer, log *slog.Logger, metrics *telemetry.Metrics) ([]service.Service, *gatewayhttp.Service, error) {
 	c.Auth.DataDir, c.Entity.DataDir, c.Entity.Replicas = c.DataDir, c.DataDir, c.Auth.Replicas
 	a, err := auth.New(c.Auth, auth.Deps{
 		Dialer: m.role(bus.RoleAuth), System: m.role(bus.RoleSystem), Log: telemetry.Named(log, "auth"), Metrics: metrics.For("auth"),
@@ -142,7 +142,7 @@ func (c *serveCommand) services(e *env, m *meshServer, log *slog.Logger, metrics
 	if err != nil {
 		return nil, nil, err
 	}
-	g, err := gateway.New(c.Gateway, gateway.Deps{Dialer: m.role(bus.RoleGateway), Log: telemetry.Named(log, "gateway-http"), Metrics: metrics.For("gateway-http")})
+	g, err := gatewayhttp.New(c.Gateway, gatewayhttp.Deps{Dialer: m.role(bus.RoleGateway), Log: telemetry.Named(log, "gateway-http"), Metrics: metrics.For("gateway-http")})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -151,7 +151,7 @@ func (c *serveCommand) services(e *env, m *meshServer, log *slog.Logger, metrics
 
 // announce loads the example, if one is wanted, and says where the server is: a
 // line of JSON for scripts, a few lines for people.
-func (c *serveCommand) announce(e *env, m *meshServer, g *gateway.Service) error {
+func (c *serveCommand) announce(e *env, m *meshServer, g *gatewayhttp.Service) error {
 	http, nats := reachable(g.Addr().String()), reachable(strings.TrimPrefix(m.url, "nats://"))
 	if err := c.loadExample(e, http); err != nil {
 		return err

@@ -14,7 +14,7 @@ import (
 
 	"github.com/octomesh/octomesh/services/auth"
 	"github.com/octomesh/octomesh/services/entity"
-	gateway "github.com/octomesh/octomesh/services/gateway-http"
+	gatewayhttp "github.com/octomesh/octomesh/services/gateway-http"
 )
 
 var update = flag.Bool("update", false, "rewrite the table of settings in docs/operations.md")
@@ -31,7 +31,7 @@ func programsOf() []struct {
 		{"serve", &serveCommand{}},
 		{"auth", &auth.Process{}},
 		{"entity", &entity.Process{}},
-		{"gateway-http", &gateway.Process{}},
+		{"gateway-http", &gatewayhttp.Process{}},
 	}
 }
 

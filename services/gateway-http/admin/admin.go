@@ -8,7 +8,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/octomesh/octomesh/pkg/access"
-	"github.com/octomesh/octomesh/pkg/fault"
+	"github.com/octomesh/octomesh/pkg/gateway"
 	"github.com/octomesh/octomesh/pkg/mesh"
 	"github.com/octomesh/octomesh/pkg/schema"
 	"github.com/octomesh/octomesh/services/gateway-http/door"
@@ -65,7 +65,7 @@ func (a *Admin) only(h httpserver.Handler) httpserver.Handler {
 func (a *Admin) Health(x *httpserver.Exchange) {
 	slug := x.Project
 	if slug == "" {
-		slug = door.DefaultProject
+		slug = gateway.DefaultProject
 	}
 	p, err := a.door.Projects.Find(slug)
 	if err != nil && x.Project != "" {
@@ -96,7 +96,7 @@ func (a *Admin) Health(x *httpserver.Exchange) {
 	x.JSON(fasthttp.StatusOK, append(b, '}'))
 }
 
-func (a *Admin) mayRead(x *httpserver.Exchange, p *door.Project) bool {
+func (a *Admin) mayRead(x *httpserver.Exchange, p *gateway.Project) bool {
 	who, _, _, err := a.door.Identify(x, false)
 	return err == nil && access.Check(who, access.Ask{ProjectID: p.ID, Project: p.Slug, Class: mesh.Read, Transport: Transport}) == nil
 }
@@ -147,8 +147,3 @@ type recorder struct {
 func (r *recorder) Header() http.Header         { return r.header }
 func (r *recorder) WriteHeader(status int)      { r.status = status }
 func (r *recorder) Write(p []byte) (int, error) { return r.body.Write(p) }
-
-// NotReady says what is missing, in a way that a probe shows to an operator.
-func NotReady(what string) error {
-	return fault.New(fault.Unavailable, "not ready: %s", what)
-}

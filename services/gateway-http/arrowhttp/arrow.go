@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/octomesh/octomesh/pkg/access"
+	"github.com/octomesh/octomesh/pkg/gateway"
 	"github.com/octomesh/octomesh/pkg/mesh"
 	"github.com/octomesh/octomesh/services/gateway-http/door"
 	"github.com/octomesh/octomesh/services/gateway-http/httpserver"
@@ -18,7 +19,7 @@ const ContentType = "application/vnd.apache.arrow.stream"
 // Arrow serves /arrow.
 type Arrow struct {
 	door      *door.Door
-	artefacts door.Artefacts
+	artefacts gateway.Artefacts
 	// compressing has a place for each stream that may be compressed.
 	compressing chan struct{}
 }
@@ -59,19 +60,19 @@ func (t *Arrow) serve(x *httpserver.Exchange) {
 
 // project is the one that the path, X-Project or ?project= names, else the
 // default one.
-func (t *Arrow) project(x *httpserver.Exchange) (*door.Project, error) {
+func (t *Arrow) project(x *httpserver.Exchange) (*gateway.Project, error) {
 	named, err := x.NamedProject()
 	if err != nil {
 		return nil, err
 	}
 	if named == "" {
-		named = door.DefaultProject
+		named = gateway.DefaultProject
 	}
 	return t.door.Projects.Find(named)
 }
 
 // read lets through who may read the project over this transport.
-func (t *Arrow) read(x *httpserver.Exchange, p *door.Project) error {
+func (t *Arrow) read(x *httpserver.Exchange, p *gateway.Project) error {
 	who, _, _, err := t.door.Identify(x, false)
 	if err != nil {
 		return err

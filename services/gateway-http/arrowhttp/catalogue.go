@@ -11,6 +11,7 @@ import (
 
 	"github.com/octomesh/octomesh/pkg/columnar"
 	"github.com/octomesh/octomesh/pkg/fault"
+	"github.com/octomesh/octomesh/pkg/gateway"
 	"github.com/octomesh/octomesh/pkg/schema"
 	"github.com/octomesh/octomesh/services/gateway-http/door"
 	"github.com/octomesh/octomesh/services/gateway-http/httpserver"
@@ -18,7 +19,7 @@ import (
 
 // describe serves the catalogue, which is made once for a version of the catalog,
 // or with a name one entity's columns.
-func (t *Arrow) describe(x *httpserver.Exchange, p *door.Project, entity string) {
+func (t *Arrow) describe(x *httpserver.Exchange, p *gateway.Project, entity string) {
 	x.Op = "describe"
 	if m := x.Method(); m != "GET" {
 		refuse(x, m, allowRead)
@@ -36,11 +37,11 @@ func (t *Arrow) describe(x *httpserver.Exchange, p *door.Project, entity string)
 	if binary(x) {
 		kind, of, write = ContentType, "flights ipc", catalogueTable
 	}
-	body, tag := t.artefacts.Of(of, p, door.View{Read: true}, func() []byte { return write(p.Catalog) })
+	body, tag := t.artefacts.Of(of, p, gateway.View{Read: true}, func() []byte { return write(p.Catalog) })
 	door.Describe(x, kind, body, tag)
 }
 
-func describeEntity(x *httpserver.Exchange, p *door.Project, name string) {
+func describeEntity(x *httpserver.Exchange, p *gateway.Project, name string) {
 	e := p.Catalog.Entity(name)
 	if e == nil {
 		x.Fail(fault.New(fault.UnknownEntity, "there is no such entity"))
@@ -51,7 +52,7 @@ func describeEntity(x *httpserver.Exchange, p *door.Project, name string) {
 	if binary(x) {
 		kind, body = ContentType, table(whole(e).Arrow(), nil)
 	}
-	door.Describe(x, kind, body, door.Tag(body))
+	door.Describe(x, kind, body, gateway.Tag(body))
 }
 
 // whole is the shape of an entity's records where nothing else is asked.

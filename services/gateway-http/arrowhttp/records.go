@@ -12,13 +12,13 @@ import (
 
 	"github.com/octomesh/octomesh/pkg/columnar"
 	"github.com/octomesh/octomesh/pkg/fault"
+	"github.com/octomesh/octomesh/pkg/gateway"
 	"github.com/octomesh/octomesh/pkg/mesh"
-	"github.com/octomesh/octomesh/services/gateway-http/door"
 	"github.com/octomesh/octomesh/services/gateway-http/httpserver"
 )
 
 // records serves /arrow/stream/<entity> and /arrow/query/<entity>.
-func (t *Arrow) records(x *httpserver.Exchange, p *door.Project, entity string) {
+func (t *Arrow) records(x *httpserver.Exchange, p *gateway.Project, entity string) {
 	if m := x.Method(); m != "GET" && m != "POST" {
 		refuse(x, m, allowAsk)
 		return

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/octomesh/octomesh/pkg/gateway"
 	"github.com/octomesh/octomesh/pkg/schema"
 	"github.com/octomesh/octomesh/services/gateway-http/door"
 	"github.com/octomesh/octomesh/services/gateway-http/httpserver"
@@ -75,7 +76,7 @@ func (p *Page) page(x *httpserver.Exchange) {
 	}
 	slug := x.Project
 	if slug == "" {
-		slug = door.DefaultProject
+		slug = gateway.DefaultProject
 	}
 	project, err := p.door.Projects.Find(slug)
 	if err != nil && x.Project != "" {

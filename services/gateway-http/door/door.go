@@ -8,13 +8,11 @@ import (
 
 	"github.com/octomesh/octomesh/pkg/access"
 	"github.com/octomesh/octomesh/pkg/fault"
+	"github.com/octomesh/octomesh/pkg/gateway"
 	"github.com/octomesh/octomesh/pkg/mesh"
 	"github.com/octomesh/octomesh/pkg/telemetry"
 	"github.com/octomesh/octomesh/services/gateway-http/httpserver"
 )
-
-// DefaultProject is the slug of the project that needs no name.
-const DefaultProject = "default"
 
 // Identifier turns a credential into a principal and the token that says so; it
 // is access.Exchanger.
@@ -32,7 +30,7 @@ type Door struct {
 	Caller   mesh.Caller
 	Identity Identifier
 	Control  Controller
-	Projects *Projects
+	Projects *gateway.Projects
 	KeyInURL KeyInURL
 	Rates    *access.Limiter
 	Log      *slog.Logger

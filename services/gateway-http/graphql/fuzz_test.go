@@ -10,6 +10,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/octomesh/octomesh/pkg/access"
+	"github.com/octomesh/octomesh/pkg/gateway"
 	"github.com/octomesh/octomesh/pkg/mesh"
 	"github.com/octomesh/octomesh/services/gateway-http/door"
 	"github.com/octomesh/octomesh/services/gateway-http/httpserver"
@@ -27,7 +28,7 @@ func (everybody) Principal(context.Context, access.Credential) (*mesh.Principal,
 // server is the door without a network, over a mesh that answers as told.
 func server(t testing.TB, schemas string, answer func(r *mesh.Request) []byte) *httpserver.Server {
 	t.Helper()
-	projects := door.NewProjects()
+	projects := gateway.NewProjects()
 	if err := projects.Apply("default", []byte(`{"id":"i","slug":"default","version":"v","schemas":`+schemas+`}`), false); err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,8 @@ import (
 
 	"github.com/octomesh/octomesh/pkg/access"
 	"github.com/octomesh/octomesh/pkg/fault"
+	"github.com/octomesh/octomesh/pkg/gateway"
+	"github.com/octomesh/octomesh/pkg/gateway/live"
 	"github.com/octomesh/octomesh/pkg/mesh"
 	"github.com/octomesh/octomesh/pkg/schema"
 	"github.com/octomesh/octomesh/services/gateway-http/door"
@@ -17,7 +19,6 @@ import (
 	"github.com/octomesh/octomesh/services/gateway-http/graphql/plan"
 	"github.com/octomesh/octomesh/services/gateway-http/graphql/sdl"
 	"github.com/octomesh/octomesh/services/gateway-http/httpserver"
-	"github.com/octomesh/octomesh/services/gateway-http/live"
 )
 
 // Transport is this protocol's name in scopes, logs and metrics.
@@ -109,20 +110,20 @@ func (t *GraphQL) serve(x *httpserver.Exchange) {
 
 // caller is who asks, on which project, with which schema.
 type caller struct {
-	project *door.Project
+	project *gateway.Project
 	who     *mesh.Principal
 	header  mesh.Header
 	view    *view
 }
 
 // project is the one that a request names.
-func (t *GraphQL) project(x *httpserver.Exchange) (*door.Project, error) {
+func (t *GraphQL) project(x *httpserver.Exchange) (*gateway.Project, error) {
 	slug, err := x.NamedProject()
 	if err != nil {
 		return nil, err
 	}
 	if slug == "" {
-		slug = door.DefaultProject
+		slug = gateway.DefaultProject
 	}
 	p, err := t.door.Projects.Find(slug)
 	if err == nil {
@@ -145,8 +146,8 @@ func (t *GraphQL) enter(x *httpserver.Exchange) (c caller, err error) {
 }
 
 // viewOf is what a principal sees of a project.
-func (t *GraphQL) viewOf(p *door.Project, who *mesh.Principal) (*view, error) {
-	may := door.ViewOf(who, p, Transport)
+func (t *GraphQL) viewOf(p *gateway.Project, who *mesh.Principal) (*view, error) {
+	may := gateway.ViewOf(who, p, Transport)
 	if !may.Read && !may.Write {
 		return nil, access.Check(who, access.Ask{ProjectID: p.ID, Project: p.Slug, Class: mesh.Read, Transport: Transport})
 	}

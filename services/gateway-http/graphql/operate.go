@@ -11,6 +11,7 @@ import (
 
 	"github.com/octomesh/octomesh/pkg/event"
 	"github.com/octomesh/octomesh/pkg/fault"
+	"github.com/octomesh/octomesh/pkg/gateway/live"
 	"github.com/octomesh/octomesh/pkg/mesh"
 	"github.com/octomesh/octomesh/pkg/schema"
 	"github.com/octomesh/octomesh/pkg/strictjson"
@@ -18,7 +19,6 @@ import (
 	"github.com/octomesh/octomesh/services/gateway-http/graphql/plan"
 	"github.com/octomesh/octomesh/services/gateway-http/graphql/run"
 	"github.com/octomesh/octomesh/services/gateway-http/httpserver"
-	"github.com/octomesh/octomesh/services/gateway-http/live"
 )
 
 // message is one that a client sent.

@@ -14,10 +14,10 @@ import (
 
 	"github.com/octomesh/octomesh/pkg/access"
 	"github.com/octomesh/octomesh/pkg/fault"
+	"github.com/octomesh/octomesh/pkg/gateway"
+	"github.com/octomesh/octomesh/pkg/gateway/live"
 	"github.com/octomesh/octomesh/pkg/mesh"
-	"github.com/octomesh/octomesh/services/gateway-http/door"
 	"github.com/octomesh/octomesh/services/gateway-http/httpserver"
-	"github.com/octomesh/octomesh/services/gateway-http/live"
 )
 
 // subprotocol is the one that is spoken (graphql-ws, PROTOCOL.md).
@@ -65,7 +65,7 @@ type socket struct {
 	t        *GraphQL
 	ctx      context.Context
 	cancel   context.CancelFunc
-	project  *door.Project
+	project  *gateway.Project
 	id       string // of the handshake's request
 	remote   string
 	stopping <-chan struct{}

@@ -10,9 +10,10 @@ import (
 
 	"github.com/octomesh/octomesh/pkg/event"
 	"github.com/octomesh/octomesh/pkg/fault"
+	"github.com/octomesh/octomesh/pkg/gateway/live"
 	"github.com/octomesh/octomesh/pkg/mesh"
+	"github.com/octomesh/octomesh/services/gateway-http/eventstream"
 	"github.com/octomesh/octomesh/services/gateway-http/graphql/run"
-	"github.com/octomesh/octomesh/services/gateway-http/live"
 )
 
 const eventStream = "text/event-stream; charset=utf-8"
@@ -76,8 +77,8 @@ func (t *GraphQL) stream(r *request, list []operation, batched bool) {
 	}
 	w.client = client
 	f := &frames{watch: w}
-	s := &live.Session{
-		Writer: live.Writer{Patience: patience}, Frames: f, Stream: w.stream,
+	s := &eventstream.Session{
+		Writer: eventstream.Writer{Patience: patience}, Frames: f, Stream: w.stream,
 		Client: w.client, Pause: idle, Stopping: r.x.Stopping(),
 	}
 	hello := f.hello(r)

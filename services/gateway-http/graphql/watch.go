@@ -4,10 +4,10 @@ import (
 	"context"
 
 	"github.com/octomesh/octomesh/pkg/event"
+	"github.com/octomesh/octomesh/pkg/gateway/live"
 	"github.com/octomesh/octomesh/pkg/mesh"
 	"github.com/octomesh/octomesh/services/gateway-http/graphql/plan"
 	"github.com/octomesh/octomesh/services/gateway-http/graphql/run"
-	"github.com/octomesh/octomesh/services/gateway-http/live"
 )
 
 // watch is one subscription, over either protocol.

@@ -10,6 +10,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/octomesh/octomesh/pkg/access"
+	"github.com/octomesh/octomesh/pkg/gateway"
 	"github.com/octomesh/octomesh/pkg/mesh"
 	"github.com/octomesh/octomesh/services/gateway-http/door"
 	"github.com/octomesh/octomesh/services/gateway-http/httpserver"
@@ -24,7 +25,7 @@ func (nobody) Principal(context.Context, access.Credential) (*mesh.Principal, st
 
 // alone is a server whose mesh answers everything with reply.
 func alone(t testing.TB, reply *mesh.Reply) func(body []byte) *fasthttp.RequestCtx {
-	projects := door.NewProjects()
+	projects := gateway.NewProjects()
 	if err := projects.Apply("default", []byte(`{"id":"i","slug":"default","version":"v","schemas":`+scripted.Schemas+`}`), false); err != nil {
 		t.Fatal(err)
 	}

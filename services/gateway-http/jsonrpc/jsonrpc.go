@@ -6,6 +6,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/octomesh/octomesh/pkg/fault"
+	"github.com/octomesh/octomesh/pkg/gateway"
 	"github.com/octomesh/octomesh/pkg/mesh"
 	"github.com/octomesh/octomesh/pkg/strictjson"
 	"github.com/octomesh/octomesh/services/gateway-http/door"
@@ -19,7 +20,7 @@ const Transport = "jsonrpc"
 // JSONRPC serves /rpc.
 type JSONRPC struct {
 	door      *door.Door
-	artefacts door.Artefacts
+	artefacts gateway.Artefacts
 }
 
 // New returns the protocol over a Door.

@@ -6,6 +6,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/octomesh/octomesh/pkg/fault"
+	"github.com/octomesh/octomesh/pkg/gateway"
 	"github.com/octomesh/octomesh/pkg/mesh"
 	"github.com/octomesh/octomesh/pkg/schema"
 	"github.com/octomesh/octomesh/services/gateway-http/door"
@@ -65,7 +66,7 @@ func described(id, document []byte) []byte {
 type object = map[string]any
 
 // describe makes the OpenRPC document of a project in a view.
-func describe(p *door.Project, v door.View) []byte {
+func describe(p *gateway.Project, v gateway.View) []byte {
 	d := &description{descriptors: object{}}
 	d.methods = []object{{
 		"name": discover, "summary": "This description", "params": []object{}, "paramStructure": "by-name",

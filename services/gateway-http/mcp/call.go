@@ -9,10 +9,10 @@ import (
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/octomesh/octomesh/pkg/fault"
+	"github.com/octomesh/octomesh/pkg/gateway"
 	"github.com/octomesh/octomesh/pkg/mesh"
 	"github.com/octomesh/octomesh/pkg/strictjson"
 	"github.com/octomesh/octomesh/pkg/telemetry"
-	"github.com/octomesh/octomesh/services/gateway-http/door"
 	"github.com/octomesh/octomesh/services/gateway-http/mcp/catalogue"
 )
 
@@ -75,7 +75,7 @@ func (t *MCP) call(ctx context.Context, v *view, c *caller, name string, raw []b
 
 // project is the one that a call names, or its caller, or nobody. Errors:
 // INVALID_REQUEST for two of them, MISSING_PARAMS, those of Projects.Find.
-func (t *MCP) project(c *caller, all []*door.Project, home, slug string) (*door.Project, error) {
+func (t *MCP) project(c *caller, all []*gateway.Project, home, slug string) (*gateway.Project, error) {
 	switch {
 	case c.named != "" && slug != "" && slug != c.named:
 		return nil, fault.New(fault.InvalidRequest, "this is the project %q alone: leave out the project, or ask at /mcp", c.named)
@@ -230,8 +230,8 @@ func stored(reply *mesh.Reply, body []byte) []byte {
 	return append(b, '}', '}')
 }
 
-func (t *MCP) describe(c *caller, p *door.Project, entity string) *sdk.CallToolResult {
-	view := door.ViewOf(c.principal, p, Transport)
+func (t *MCP) describe(c *caller, p *gateway.Project, entity string) *sdk.CallToolResult {
+	view := gateway.ViewOf(c.principal, p, Transport)
 	if !view.Read && !view.Write {
 		return t.failed(c, fault.New(fault.Forbidden, "the credential may not see the project %q", p.Slug))
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/octomesh/octomesh/pkg/access"
 	"github.com/octomesh/octomesh/pkg/fault"
+	"github.com/octomesh/octomesh/pkg/gateway"
 	"github.com/octomesh/octomesh/pkg/mesh"
 	"github.com/octomesh/octomesh/services/gateway-http/door"
 	"github.com/octomesh/octomesh/services/gateway-http/httpserver"
@@ -86,11 +87,11 @@ func (t *MCP) identify(x *httpserver.Exchange) (*caller, error) {
 	}
 	slug := c.named
 	if slug == "" {
-		slug = door.DefaultProject
+		slug = gateway.DefaultProject
 	}
 	p, err := t.door.Projects.Find(slug)
 	switch {
-	case err == nil && door.ViewOf(who, p, Transport).Any():
+	case err == nil && gateway.ViewOf(who, p, Transport).Any():
 	case c.named == "" && who != nil && t.seesAny(who):
 		err = nil
 	case err == nil:
@@ -124,7 +125,7 @@ func (t *MCP) identify(x *httpserver.Exchange) (*caller, error) {
 // concern.
 func (t *MCP) seesAny(who *mesh.Principal) bool {
 	for p := range t.door.Projects.Each() {
-		if v := door.ViewOf(who, p, Transport); v.Read || v.Write {
+		if v := gateway.ViewOf(who, p, Transport); v.Read || v.Write {
 			return true
 		}
 	}

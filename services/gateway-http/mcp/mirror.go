@@ -9,6 +9,7 @@ import (
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/octomesh/octomesh/pkg/fault"
+	"github.com/octomesh/octomesh/pkg/gateway"
 	"github.com/octomesh/octomesh/pkg/schema"
 	"github.com/octomesh/octomesh/pkg/strictjson"
 	"github.com/octomesh/octomesh/services/gateway-http/door"
@@ -106,7 +107,7 @@ func (t *MCP) mirrorRead(x *httpserver.Exchange, v *view, what string) error {
 			return fault.Wrap(err, fault.Internal, "the prompts cannot be listed")
 		}
 	}
-	door.Describe(x, jsonType, body, door.Tag(body))
+	door.Describe(x, jsonType, body, gateway.Tag(body))
 	return nil
 }
 

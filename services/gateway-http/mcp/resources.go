@@ -12,10 +12,10 @@ import (
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/octomesh/octomesh/pkg/fault"
+	"github.com/octomesh/octomesh/pkg/gateway"
 	"github.com/octomesh/octomesh/pkg/mesh"
 	"github.com/octomesh/octomesh/pkg/schema"
 	"github.com/octomesh/octomesh/pkg/strictjson"
-	"github.com/octomesh/octomesh/services/gateway-http/door"
 	"github.com/octomesh/octomesh/services/gateway-http/mcp/catalogue"
 )
 
@@ -30,8 +30,8 @@ const (
 
 // fillResources registers the schemas that have changed. Those of the projects
 // in was are as they were.
-func (t *MCP) fillResources(v *view, was []*door.Project) {
-	same := make(map[*door.Project]bool, len(was))
+func (t *MCP) fillResources(v *view, was []*gateway.Project) {
+	same := make(map[*gateway.Project]bool, len(was))
 	for _, p := range was {
 		same[p] = true
 	}
@@ -52,7 +52,7 @@ func (t *MCP) fillResources(v *view, was []*door.Project) {
 			}
 			// A changed schema is a changed resource, also where its listing is
 			// the same: clients that hear of it read it again.
-			is := door.Tag(catalogue.AppendEntity([]byte(r.Description), e))
+			is := gateway.Tag(catalogue.AppendEntity([]byte(r.Description), e))
 			now[uri] = is
 			if v.resources[uri] != is {
 				v.server.AddResource(r, t.reader(v))

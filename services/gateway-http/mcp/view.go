@@ -9,8 +9,8 @@ import (
 
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
 
+	"github.com/octomesh/octomesh/pkg/gateway"
 	"github.com/octomesh/octomesh/pkg/mesh"
-	"github.com/octomesh/octomesh/services/gateway-http/door"
 	"github.com/octomesh/octomesh/services/gateway-http/mcp/catalogue"
 )
 
@@ -31,7 +31,7 @@ type view struct {
 	used   time.Time
 	users  int // requests under way that were given it
 
-	all       []*door.Project
+	all       []*gateway.Project
 	home      string
 	tools     map[string]*catalogue.Tool
 	listed    map[string]string // what is registered, by name, as JSON
@@ -40,8 +40,8 @@ type view struct {
 
 // eligible are the projects that a caller's requests may concern, and what he may
 // do: scopes give the same operations in every project.
-func (t *MCP) eligible(c *caller) (all []*door.Project, may door.View) {
-	list := []*door.Project{t.door.Projects.Get(c.named)}
+func (t *MCP) eligible(c *caller) (all []*gateway.Project, may gateway.View) {
+	list := []*gateway.Project{t.door.Projects.Get(c.named)}
 	if c.named == "" {
 		list = t.door.Projects.All()
 	}
@@ -49,7 +49,7 @@ func (t *MCP) eligible(c *caller) (all []*door.Project, may door.View) {
 		if p == nil {
 			continue
 		}
-		if v := door.ViewOf(c.principal, p, Transport); v.Read || v.Write {
+		if v := gateway.ViewOf(c.principal, p, Transport); v.Read || v.Write {
 			all, may = append(all, p), v
 		}
 	}
@@ -126,7 +126,7 @@ func (t *MCP) fill(v *view) {
 	all, may := t.eligible(v.sample)
 	v.all, v.home = all, ""
 	for _, p := range v.all {
-		if len(v.all) == 1 || p.Slug == door.DefaultProject {
+		if len(v.all) == 1 || p.Slug == gateway.DefaultProject {
 			v.home = p.Slug
 		}
 	}
@@ -174,7 +174,7 @@ func shown(tool *catalogue.Tool) *sdk.Tool {
 }
 
 // find returns a tool and what the caller sees, as the catalogs are now.
-func (t *MCP) find(v *view, name string) (tool *catalogue.Tool, all []*door.Project, home string) {
+func (t *MCP) find(v *view, name string) (tool *catalogue.Tool, all []*gateway.Project, home string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return v.tools[name], v.all, v.home

@@ -9,6 +9,7 @@ import (
 
 	"github.com/octomesh/octomesh/pkg/bus/subject"
 	"github.com/octomesh/octomesh/pkg/fault"
+	"github.com/octomesh/octomesh/pkg/gateway"
 	"github.com/octomesh/octomesh/pkg/mesh"
 	"github.com/octomesh/octomesh/pkg/schema"
 	"github.com/octomesh/octomesh/pkg/strictjson"
@@ -23,7 +24,7 @@ const Transport = "nats"
 // API serves /api/nats.
 type API struct {
 	door      *door.Door
-	artefacts door.Artefacts
+	artefacts gateway.Artefacts
 }
 
 // New returns the routes.
@@ -82,7 +83,7 @@ func (a *API) describe(x *httpserver.Exchange, what string) {
 
 // describe makes {"subjects":[…]}, before which info has the project and its
 // entities as mostajs.discover lists them.
-func describe(what string, p *door.Project, v door.View) []byte {
+func describe(what string, p *gateway.Project, v gateway.View) []byte {
 	b := []byte(`{`)
 	if what == "info" {
 		b = schema.AppendString(append(b, `"enabled":true,"project":`...), p.Slug)
@@ -113,7 +114,7 @@ func describe(what string, p *door.Project, v door.View) []byte {
 	return append(b, "]}"...)
 }
 
-func entity(b []byte, i int, e *schema.Entity, v door.View) []byte {
+func entity(b []byte, i int, e *schema.Entity, v gateway.View) []byte {
 	if i > 0 {
 		b = append(b, ',')
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/octomesh/octomesh/pkg/fault"
+	"github.com/octomesh/octomesh/pkg/gateway"
 	"github.com/octomesh/octomesh/pkg/mesh"
 	"github.com/octomesh/octomesh/pkg/schema"
 	"github.com/octomesh/octomesh/services/gateway-http/door"
@@ -46,7 +47,7 @@ func New(d *door.Door) *OData {
 func (t *OData) Mount(m *httpserver.Mux) { m.Scoped("odata", t.serve) }
 
 // model returns the model of a project's catalog, made once for each.
-func (t *OData) model(p *door.Project) *metadata.Model {
+func (t *OData) model(p *gateway.Project) *metadata.Model {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if m := t.models[p.Slug]; m.catalog == p.Catalog {
@@ -65,7 +66,7 @@ type request struct {
 	t        *OData
 	x        *httpserver.Exchange
 	ctx      context.Context
-	project  *door.Project
+	project  *gateway.Project
 	model    *metadata.Model
 	call     mesh.Header
 	root     string // the service root's URL, with a slash at the end
@@ -125,7 +126,7 @@ func (r *request) begin() error {
 		return err
 	}
 	if named == "" {
-		named = door.DefaultProject
+		named = gateway.DefaultProject
 	}
 	if r.project, err = r.t.door.Projects.Find(named); err != nil {
 		return err

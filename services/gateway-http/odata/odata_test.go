@@ -11,6 +11,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/octomesh/octomesh/pkg/fault"
+	"github.com/octomesh/octomesh/pkg/gateway"
 	"github.com/octomesh/octomesh/pkg/mesh"
 	"github.com/octomesh/octomesh/services/gateway-http/door"
 	"github.com/octomesh/octomesh/services/gateway-http/httpserver"
@@ -48,7 +49,7 @@ func server(t testing.TB, behind mesh.CallerFunc) *httpserver.Server {
 
 // serverOf has two projects, default and shop, with these schemas.
 func serverOf(t testing.TB, schemas string, behind mesh.CallerFunc) *httpserver.Server {
-	projects := door.NewProjects()
+	projects := gateway.NewProjects()
 	for _, slug := range []string{"default", "shop"} {
 		if err := projects.Apply(slug, []byte(`{"id":"id-`+slug+`","slug":"`+slug+`","version":"v","schemas":`+schemas+`}`), false); err != nil {
 			t.Fatal(err)

@@ -6,8 +6,8 @@ import (
 	"strings"
 
 	"github.com/octomesh/octomesh/pkg/fault"
+	"github.com/octomesh/octomesh/pkg/gateway"
 	"github.com/octomesh/octomesh/pkg/schema"
-	"github.com/octomesh/octomesh/services/gateway-http/door"
 )
 
 // statuses are those of the fault table that an HTTP client can see.
@@ -285,7 +285,7 @@ func relation(r *schema.Relation) (read, write object) {
 
 // Schemas are the JSON Schemas of a project's entities in a view, by their names
 // in components: for each entity X there are X and, to write, XInput and XPatch.
-func Schemas(p *door.Project, v View) map[string]any {
+func Schemas(p *gateway.Project, v View) map[string]any {
 	d := &description{project: p, view: v, schemas: object{}}
 	for _, e := range p.Catalog.Entities {
 		d.entitySchemas(e)

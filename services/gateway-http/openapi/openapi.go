@@ -8,6 +8,7 @@ import (
 
 	"github.com/octomesh/octomesh/pkg/access"
 	"github.com/octomesh/octomesh/pkg/fault"
+	"github.com/octomesh/octomesh/pkg/gateway"
 	"github.com/octomesh/octomesh/pkg/mesh"
 	"github.com/octomesh/octomesh/services/gateway-http/door"
 	"github.com/octomesh/octomesh/services/gateway-http/httpserver"
@@ -59,7 +60,7 @@ func (o *OpenAPI) serve(x *httpserver.Exchange) {
 		return
 	}
 	if slug == "" {
-		slug = door.DefaultProject
+		slug = gateway.DefaultProject
 	}
 	p, err := o.door.Projects.Find(slug)
 	if err != nil {
@@ -80,7 +81,7 @@ func (o *OpenAPI) serve(x *httpserver.Exchange) {
 	x.JSON(fasthttp.StatusOK, b)
 }
 
-func viewOf(who *mesh.Principal, p *door.Project) View {
+func viewOf(who *mesh.Principal, p *gateway.Project) View {
 	may := func(id, slug string, class mesh.Class) bool {
 		return access.Check(who, access.Ask{ProjectID: id, Project: slug, Class: class, Transport: "rest"}) == nil
 	}
@@ -89,7 +90,7 @@ func viewOf(who *mesh.Principal, p *door.Project) View {
 	}
 }
 
-func (o *OpenAPI) of(p *door.Project, v View) ([]byte, error) {
+func (o *OpenAPI) of(p *gateway.Project, v View) ([]byte, error) {
 	k := key{p.Slug, p.ID, p.Version, v}
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -112,9 +113,9 @@ func (o *OpenAPI) of(p *door.Project, v View) ([]byte, error) {
 type object = map[string]any
 
 // Describe makes the description of a project in a view.
-func Describe(p *door.Project, v View) object {
+func Describe(p *gateway.Project, v View) object {
 	d := &description{project: p, view: v, paths: object{}, schemas: object{}}
-	if p.Slug != door.DefaultProject {
+	if p.Slug != gateway.DefaultProject {
 		d.prefix = "/" + p.Slug
 	}
 	d.general()

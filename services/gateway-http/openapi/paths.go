@@ -3,13 +3,13 @@ package openapi
 import (
 	"strconv"
 
+	"github.com/octomesh/octomesh/pkg/gateway"
 	"github.com/octomesh/octomesh/pkg/schema"
-	"github.com/octomesh/octomesh/services/gateway-http/door"
 )
 
 // description is one that is being made.
 type description struct {
-	project *door.Project
+	project *gateway.Project
 	view    View
 	prefix  string // of the project's paths, "" for the default project
 	paths   object

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/octomesh/octomesh/pkg/fault"
+	"github.com/octomesh/octomesh/pkg/gateway"
 	"github.com/octomesh/octomesh/pkg/mesh"
 	"github.com/octomesh/octomesh/pkg/telemetry"
 	"github.com/octomesh/octomesh/services/gateway-http/door"
@@ -30,7 +31,7 @@ const (
 
 // Desk serves the calls of one exchange.
 type Desk struct {
-	Project *door.Project
+	Project *gateway.Project
 	// Lenient takes an object or array also as a text of JSON, as Octonet's
 	// clients of some protocols send filter, data, sort and stages.
 	Lenient bool
@@ -59,7 +60,7 @@ func (s *Desk) Open(d *door.Door, x *httpserver.Exchange, batch bool) error {
 		return err
 	}
 	if slug == "" {
-		slug = door.DefaultProject
+		slug = gateway.DefaultProject
 	}
 	if s.Project, err = d.Projects.Find(slug); err != nil {
 		return err
@@ -89,7 +90,7 @@ func (s *Desk) Leave() context.CancelFunc {
 func (s *Desk) Context() context.Context { return s.ctx }
 
 // View is what the caller may do with the project.
-func (s *Desk) View() door.View { return door.ViewOf(s.principal, s.Project, s.header.Transport) }
+func (s *Desk) View() gateway.View { return gateway.ViewOf(s.principal, s.Project, s.header.Transport) }
 
 // Name takes a procedure's name apart, "<entity or collection>.<op>".
 // Errors: UNKNOWN_OP, UNKNOWN_ENTITY.

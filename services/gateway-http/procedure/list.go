@@ -1,15 +1,15 @@
 package procedure
 
 import (
+	"github.com/octomesh/octomesh/pkg/gateway"
 	"github.com/octomesh/octomesh/pkg/mesh"
 	"github.com/octomesh/octomesh/pkg/schema"
-	"github.com/octomesh/octomesh/services/gateway-http/door"
 )
 
 // Procedures calls f for every procedure of a project that a view may use: each
 // operation of each entity, then those of the project itself, for which e is
 // nil.
-func Procedures(p *door.Project, v door.View, f func(e *schema.Entity, op *mesh.Op)) {
+func Procedures(p *gateway.Project, v gateway.View, f func(e *schema.Entity, op *mesh.Op)) {
 	for _, e := range p.Catalog.Entities {
 		for _, op := range mesh.Ops {
 			if !op.Project && v.Allows(op.Class) {

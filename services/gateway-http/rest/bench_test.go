@@ -10,6 +10,7 @@ import (
 
 	"github.com/octomesh/octomesh/pkg/access"
 	"github.com/octomesh/octomesh/pkg/fault"
+	"github.com/octomesh/octomesh/pkg/gateway"
 	"github.com/octomesh/octomesh/pkg/mesh"
 	"github.com/octomesh/octomesh/services/gateway-http/door"
 	"github.com/octomesh/octomesh/services/gateway-http/httpserver"
@@ -63,7 +64,7 @@ func (nobody) Principal(context.Context, access.Credential) (*mesh.Principal, st
 // BenchmarkRoutes measures the gateway's own part of a request: from a parsed
 // HTTP request to the call, and from the reply to the response.
 func BenchmarkRoutes(b *testing.B) {
-	projects := door.NewProjects()
+	projects := gateway.NewProjects()
 	if err := projects.Apply("default", []byte(`{"id":"i","slug":"default","version":"v","schemas":`+scripted.Schemas+`}`), false); err != nil {
 		b.Fatal(err)
 	}

@@ -10,9 +10,9 @@ import (
 
 	"github.com/octomesh/octomesh/pkg/access"
 	"github.com/octomesh/octomesh/pkg/fault"
+	"github.com/octomesh/octomesh/pkg/gateway"
 	"github.com/octomesh/octomesh/pkg/mesh"
 	"github.com/octomesh/octomesh/pkg/schema"
-	"github.com/octomesh/octomesh/services/gateway-http/door"
 	"github.com/octomesh/octomesh/services/gateway-http/httpserver"
 )
 
@@ -173,7 +173,7 @@ func (r *request) stream(reply *mesh.Reply, ctx context.Context, cancel context.
 // describe serves GET /api/v1/{project}, Octonet's summary of a project. It is
 // answered here, from the catalog, after the same check that a read of the
 // project gets.
-func (t *REST) describe(x *httpserver.Exchange, p *door.Project) {
+func (t *REST) describe(x *httpserver.Exchange, p *gateway.Project) {
 	x.Op = "describe"
 	if m := x.Method(); m != "GET" {
 		(&request{x: x}).refuse(m, allowRead)

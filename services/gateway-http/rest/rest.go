@@ -4,6 +4,7 @@ import (
 	"sync"
 	"unsafe"
 
+	"github.com/octomesh/octomesh/pkg/gateway"
 	"github.com/octomesh/octomesh/pkg/mesh"
 	"github.com/octomesh/octomesh/pkg/schema"
 	"github.com/octomesh/octomesh/services/gateway-http/door"
@@ -29,7 +30,7 @@ func (t *REST) Mount(m *httpserver.Mux) { m.ScopedBelow("api", "v1", t.serve) }
 // request is one call while it is translated.
 type request struct {
 	x       *httpserver.Exchange
-	project *door.Project
+	project *gateway.Project
 	entity  *schema.Entity // nil if the gateway's catalog lacks it
 	mesh    mesh.Request
 	params  params
@@ -68,7 +69,7 @@ func (t *REST) serve(x *httpserver.Exchange) {
 	}
 	if segments[0] == "health" && len(segments) == 1 && project.Catalog.Entity("health") == nil && t.Health != nil {
 		x.Project = ""
-		if project.Slug != door.DefaultProject {
+		if project.Slug != gateway.DefaultProject {
 			x.Project = project.Slug
 		}
 		t.Health(x)
@@ -88,7 +89,7 @@ func (t *REST) serve(x *httpserver.Exchange) {
 // by the path's first segment before /api (x.Project), by X-Project or ?project=,
 // or by the first segment after /api/v1 if the default project has no entity or
 // collection of that name. Two that disagree are refused.
-func (t *REST) resolve(x *httpserver.Exchange) (*door.Project, []string, error) {
+func (t *REST) resolve(x *httpserver.Exchange) (*gateway.Project, []string, error) {
 	segments := x.Segments[2:]
 	named, err := x.NamedProject()
 	if err != nil {
@@ -101,14 +102,14 @@ func (t *REST) resolve(x *httpserver.Exchange) (*door.Project, []string, error) 
 		}
 		return p, segments, err
 	}
-	p := t.door.Projects.Get(door.DefaultProject)
+	p := t.door.Projects.Get(gateway.DefaultProject)
 	if len(segments) > 0 && (p == nil || p.Catalog.Entity(segments[0]) == nil) {
 		if other := t.door.Projects.Get(segments[0]); other != nil {
 			return other, segments[1:], nil
 		}
 	}
 	if p == nil {
-		_, err := t.door.Projects.Find(door.DefaultProject)
+		_, err := t.door.Projects.Find(gateway.DefaultProject)
 		return nil, nil, err
 	}
 	return p, segments, nil

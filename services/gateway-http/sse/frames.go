@@ -2,8 +2,8 @@ package sse
 
 import (
 	"github.com/octomesh/octomesh/pkg/event"
+	"github.com/octomesh/octomesh/pkg/gateway/live"
 	"github.com/octomesh/octomesh/pkg/mesh"
-	"github.com/octomesh/octomesh/services/gateway-http/live"
 )
 
 // frames are those of docs/live.md (HTML standard, section 9.2). JSON text has

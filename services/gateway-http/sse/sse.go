@@ -17,11 +17,13 @@ import (
 
 	"github.com/octomesh/octomesh/pkg/event"
 	"github.com/octomesh/octomesh/pkg/fault"
+	"github.com/octomesh/octomesh/pkg/gateway"
+	"github.com/octomesh/octomesh/pkg/gateway/live"
 	"github.com/octomesh/octomesh/pkg/mesh"
 	"github.com/octomesh/octomesh/pkg/schema"
 	"github.com/octomesh/octomesh/services/gateway-http/door"
+	"github.com/octomesh/octomesh/services/gateway-http/eventstream"
 	"github.com/octomesh/octomesh/services/gateway-http/httpserver"
-	"github.com/octomesh/octomesh/services/gateway-http/live"
 )
 
 // Transport is this protocol's name in scopes, logs and metrics.
@@ -81,7 +83,7 @@ func refuse(x *httpserver.Exchange, err error) {
 	}
 	x.FailWith(fasthttp.StatusOK, err)
 	h := &x.Ctx.Response.Header
-	h.SetContentType(live.EventStream)
+	h.SetContentType(eventstream.EventStream)
 	h.Set("Cache-Control", "no-store")
 	h.SetConnectionClose()
 	b := strconv.AppendInt([]byte("retry: "), 1000*seconds, 10)
@@ -112,8 +114,8 @@ func (t *SSE) open(x *httpserver.Exchange) error {
 		client.Remove()
 		return err
 	}
-	s := &live.Session{
-		Writer: live.Writer{Patience: t.Patience}, Frames: frames{}, Stream: stream,
+	s := &eventstream.Session{
+		Writer: eventstream.Writer{Patience: t.Patience}, Frames: frames{}, Stream: stream,
 		Client: client, Pause: t.Comment, Stopping: x.Stopping(),
 	}
 	begin := hello(x, project, stream)
@@ -154,14 +156,14 @@ func (t *SSE) subscription(x *httpserver.Exchange) (event.Subscription, error) {
 func project(x *httpserver.Exchange) (string, error) {
 	slug, err := x.NamedProject()
 	if slug == "" {
-		slug = door.DefaultProject
+		slug = gateway.DefaultProject
 	}
 	return strings.Clone(slug), err
 }
 
 // hello is the head of the response and the first events.
-func hello(x *httpserver.Exchange, p *door.Project, s *live.Opened) []byte {
-	b := live.Begin(x)
+func hello(x *httpserver.Exchange, p *gateway.Project, s *live.Opened) []byte {
+	b := eventstream.Begin(x)
 	b = append(b, "retry: 1000\n:ok\n\n"...)
 	b = appendID(b, s.Start)
 	b = append(b, "event: connected\ndata: {\"entities\":["...)

@@ -9,11 +9,12 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/octomesh/octomesh/pkg/access"
+	"github.com/octomesh/octomesh/pkg/gateway"
+	"github.com/octomesh/octomesh/pkg/gateway/live"
 	"github.com/octomesh/octomesh/pkg/mesh"
 	"github.com/octomesh/octomesh/services/gateway-http/door"
 	"github.com/octomesh/octomesh/services/gateway-http/httpserver"
 	"github.com/octomesh/octomesh/services/gateway-http/internal/scripted"
-	"github.com/octomesh/octomesh/services/gateway-http/live"
 )
 
 type nobody struct{}
@@ -24,7 +25,7 @@ func (nobody) Principal(context.Context, access.Credential) (*mesh.Principal, st
 
 // alone is a server whose mesh answers everything with reply.
 func alone(t testing.TB, reply *mesh.Reply) func(method, uri, body string) *fasthttp.RequestCtx {
-	projects := door.NewProjects()
+	projects := gateway.NewProjects()
 	if err := projects.Apply("default", []byte(`{"id":"i","slug":"default","version":"v","schemas":`+scripted.Schemas+`}`), false); err != nil {
 		t.Fatal(err)
 	}

@@ -10,11 +10,12 @@ import (
 
 	"github.com/octomesh/octomesh/pkg/event"
 	"github.com/octomesh/octomesh/pkg/fault"
+	"github.com/octomesh/octomesh/pkg/gateway"
+	"github.com/octomesh/octomesh/pkg/gateway/live"
 	"github.com/octomesh/octomesh/pkg/mesh"
 	"github.com/octomesh/octomesh/pkg/strictjson"
-	"github.com/octomesh/octomesh/services/gateway-http/door"
+	"github.com/octomesh/octomesh/services/gateway-http/eventstream"
 	"github.com/octomesh/octomesh/services/gateway-http/httpserver"
-	"github.com/octomesh/octomesh/services/gateway-http/live"
 )
 
 // maxEntities bounds how many entities one subscription may name.
@@ -37,7 +38,7 @@ func (t *TRPC) subscribe(x *httpserver.Exchange, c *call, super bool) {
 	e := x.Coded(err)
 	h := &x.Ctx.Response.Header
 	x.Ctx.SetStatusCode(fasthttp.StatusOK)
-	h.SetContentType(live.EventStream)
+	h.SetContentType(eventstream.EventStream)
 	h.Set("Cache-Control", "no-store")
 	h.SetConnectionClose()
 	b := strconv.AppendInt([]byte("retry: "), 1000*max(1, e.RetrySeconds()), 10)
@@ -59,7 +60,7 @@ func (t *TRPC) open(x *httpserver.Exchange, c *call, super bool) error {
 		return err
 	}
 	if slug == "" {
-		slug = door.DefaultProject
+		slug = gateway.DefaultProject
 	}
 	project, err := t.door.Projects.Find(slug)
 	if err != nil {
@@ -82,11 +83,11 @@ func (t *TRPC) open(x *httpserver.Exchange, c *call, super bool) error {
 		return err
 	}
 	f := &frames{projects: t.door.Projects, slug: project.Slug, path: strings.Clone(c.name), requestID: x.RequestID, super: super}
-	s := &live.Session{
-		Writer: live.Writer{Patience: t.Patience}, Frames: f, Stream: stream,
+	s := &eventstream.Session{
+		Writer: eventstream.Writer{Patience: t.Patience}, Frames: f, Stream: stream,
 		Client: client, Pause: t.Ping, Stopping: x.Stopping(),
 	}
-	hello := append(live.Begin(x), "retry: 1000\n\nevent: connected\ndata: {\"reconnectAfterInactivityMs\":"...)
+	hello := append(eventstream.Begin(x), "retry: 1000\n\nevent: connected\ndata: {\"reconnectAfterInactivityMs\":"...)
 	hello = strconv.AppendInt(hello, 3*t.Ping.Milliseconds(), 10)
 	hello = append(hello, "}\n\n"...)
 	if stream.Gap {
@@ -173,7 +174,7 @@ func entities(s *event.Subscription, v []byte) error {
 
 // frames are those of tRPC's subscriptions (@trpc/server, stream/sse.ts).
 type frames struct {
-	projects              *door.Projects
+	projects              *gateway.Projects
 	slug, path, requestID string
 	super                 bool
 }

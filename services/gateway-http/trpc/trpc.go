@@ -7,10 +7,11 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/octomesh/octomesh/pkg/fault"
+	"github.com/octomesh/octomesh/pkg/gateway"
+	"github.com/octomesh/octomesh/pkg/gateway/live"
 	"github.com/octomesh/octomesh/pkg/mesh"
 	"github.com/octomesh/octomesh/services/gateway-http/door"
 	"github.com/octomesh/octomesh/services/gateway-http/httpserver"
-	"github.com/octomesh/octomesh/services/gateway-http/live"
 	"github.com/octomesh/octomesh/services/gateway-http/procedure"
 )
 
@@ -21,7 +22,7 @@ const Transport = "trpc"
 type TRPC struct {
 	door      *door.Door
 	hub       *live.Hub
-	artefacts door.Artefacts
+	artefacts gateway.Artefacts
 	// Ping is how often an idle subscription gets a ping. Patience is how long a
 	// client may take for one write.
 	Ping, Patience time.Duration

@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/octomesh/octomesh/pkg/gateway"
 	"github.com/octomesh/octomesh/pkg/mesh"
 	"github.com/octomesh/octomesh/pkg/schema"
-	"github.com/octomesh/octomesh/services/gateway-http/door"
 )
 
 // preamble are the types that every project's declarations begin with. D is what
@@ -92,7 +92,7 @@ func (w *declarations) line(format string, args ...any) {
 }
 
 // entity declares a record, and what it is made and changed with.
-func (w *declarations) entity(e *schema.Entity, v door.View) {
+func (w *declarations) entity(e *schema.Entity, v gateway.View) {
 	w.line("\n%sexport interface %s<D> {", comment("", e.Description), w.name(e))
 	for _, m := range e.Members {
 		switch c := m.Column; {
@@ -249,7 +249,7 @@ func (w *declarations) declare(op *mesh.Op, input, output string) {
 }
 
 // project declares what concerns all entities.
-func (w *declarations) project(p *door.Project, v door.View) {
+func (w *declarations) project(p *gateway.Project, v gateway.View) {
 	w.line("  _project: {")
 	for _, op := range mesh.Ops {
 		if !op.Project || !v.Allows(op.Class) {

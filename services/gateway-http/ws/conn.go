@@ -14,8 +14,9 @@ import (
 
 	"github.com/octomesh/octomesh/pkg/access"
 	"github.com/octomesh/octomesh/pkg/fault"
+	"github.com/octomesh/octomesh/pkg/gateway/live"
 	"github.com/octomesh/octomesh/pkg/mesh"
-	"github.com/octomesh/octomesh/services/gateway-http/live"
+	"github.com/octomesh/octomesh/services/gateway-http/eventstream"
 )
 
 // conn is one open WebSocket. Three kinds of goroutines work for it: serve reads
@@ -34,7 +35,7 @@ type conn struct {
 	log      *slog.Logger
 
 	socket *websocket.Conn
-	out    live.Writer
+	out    eventstream.Writer
 	live   *live.Conn
 	heard  atomic.Int64 // unix ns of the last frame
 	ending sync.Once
@@ -52,7 +53,7 @@ type conn struct {
 func (c *conn) serve(socket *websocket.Conn, p *mesh.Principal, token string, cred access.Credential) {
 	l := &c.t.Limits
 	c.socket = socket
-	c.out = live.Writer{Conn: socket.NetConn(), Patience: l.Patience}
+	c.out = eventstream.Writer{Conn: socket.NetConn(), Patience: l.Patience}
 	c.slots = make(chan struct{}, l.Concurrent)
 	c.bucket = bucket{rate: l.Rate, burst: l.Burst, left: float64(l.Burst), at: time.Now()}
 	c.subs = map[string]*subscription{}
@@ -236,7 +237,7 @@ func (c *conn) finish(code int, reason string) {
 			reason = reason[:120]
 		}
 		b := websocket.FormatCloseMessage(code, reason)
-		_ = live.Writer{Conn: c.out.Conn, Patience: min(c.out.Patience, 2*time.Second)}.Write(appendFrame(nil, opClose, b))
+		_ = eventstream.Writer{Conn: c.out.Conn, Patience: min(c.out.Patience, 2*time.Second)}.Write(appendFrame(nil, opClose, b))
 		_ = c.socket.SetReadDeadline(time.Now().Add(time.Second))
 	})
 }

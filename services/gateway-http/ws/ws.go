@@ -10,10 +10,11 @@ import (
 
 	"github.com/octomesh/octomesh/pkg/access"
 	"github.com/octomesh/octomesh/pkg/fault"
+	"github.com/octomesh/octomesh/pkg/gateway"
+	"github.com/octomesh/octomesh/pkg/gateway/live"
 	"github.com/octomesh/octomesh/pkg/mesh"
 	"github.com/octomesh/octomesh/services/gateway-http/door"
 	"github.com/octomesh/octomesh/services/gateway-http/httpserver"
-	"github.com/octomesh/octomesh/services/gateway-http/live"
 )
 
 // Transport is this protocol's name in scopes, logs and metrics.
@@ -101,7 +102,7 @@ func (t *WS) open(x *httpserver.Exchange) error {
 	if err != nil {
 		return err
 	}
-	project = firstOf(project, door.DefaultProject)
+	project = firstOf(project, gateway.DefaultProject)
 	if _, err := t.door.Projects.Find(project); err != nil {
 		return err
 	}
@@ -146,6 +147,6 @@ func firstOf(names ...string) string {
 }
 
 // may tells whether the principal may read the project over this protocol.
-func (t *WS) may(p *mesh.Principal, project *door.Project) error {
+func (t *WS) may(p *mesh.Principal, project *gateway.Project) error {
 	return access.Check(p, access.Ask{ProjectID: project.ID, Project: project.Slug, Class: mesh.Read, Transport: Transport})
 }

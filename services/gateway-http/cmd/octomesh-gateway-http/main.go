@@ -3,7 +3,7 @@ package main
 
 import (
 	"github.com/octomesh/octomesh/pkg/process"
-	gateway "github.com/octomesh/octomesh/services/gateway-http"
+	gatewayhttp "github.com/octomesh/octomesh/services/gateway-http"
 )
 
-func main() { process.Main("gateway-http", &gateway.Process{}) }
+func main() { process.Main("gateway-http", &gatewayhttp.Process{}) }

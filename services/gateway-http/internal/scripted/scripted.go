@@ -16,11 +16,12 @@ import (
 	"github.com/octomesh/octomesh/pkg/access"
 	"github.com/octomesh/octomesh/pkg/event"
 	"github.com/octomesh/octomesh/pkg/fault"
+	"github.com/octomesh/octomesh/pkg/gateway"
+	"github.com/octomesh/octomesh/pkg/gateway/live"
 	"github.com/octomesh/octomesh/pkg/mesh"
 	"github.com/octomesh/octomesh/pkg/schema"
 	"github.com/octomesh/octomesh/services/gateway-http/door"
 	"github.com/octomesh/octomesh/services/gateway-http/httpserver"
-	"github.com/octomesh/octomesh/services/gateway-http/live"
 )
 
 // Schemas are the entities of the scripted projects.
@@ -324,7 +325,7 @@ type House struct {
 func New(t testing.TB, o httpserver.Options, mount func(*House, *httpserver.Mux)) *House {
 	t.Helper()
 	h := &House{Mesh: &Mesh{}, Identity: &Identity{}, Feed: NewFeed()}
-	projects := door.NewProjects()
+	projects := gateway.NewProjects()
 	for _, slug := range []string{"default", "shop"} {
 		value := `{"id":"id-` + slug + `","slug":"` + slug + `","version":"v1","dialect":"sqlite","schemas":` + Schemas + `}`
 		if err := projects.Apply(slug, []byte(value), false); err != nil {

@@ -8,10 +8,10 @@ import (
 	"testing"
 
 	"github.com/octomesh/octomesh/pkg/fault"
+	"github.com/octomesh/octomesh/pkg/gateway"
 	"github.com/octomesh/octomesh/pkg/mesh"
 	"github.com/octomesh/octomesh/pkg/schema"
 	"github.com/octomesh/octomesh/pkg/strictjson"
-	"github.com/octomesh/octomesh/services/gateway-http/door"
 	"github.com/octomesh/octomesh/services/gateway-http/mcp/catalogue"
 )
 
@@ -21,16 +21,16 @@ const schemas = `[
   "relations":{"maker":{"target":"Maker","type":"many-to-one"}}},
  {"name":"Maker","collection":"makers","fields":{"name":{"type":"string"}}}]`
 
-func project(t testing.TB, slug string) *door.Project {
+func project(t testing.TB, slug string) *gateway.Project {
 	t.Helper()
 	c, err := schema.Parse([]byte(schemas))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &door.Project{ID: "id-" + slug, Slug: slug, Version: "v", Catalog: c}
+	return &gateway.Project{ID: "id-" + slug, Slug: slug, Version: "v", Catalog: c}
 }
 
-var everything = door.View{Read: true, Write: true}
+var everything = gateway.View{Read: true, Write: true}
 
 func named(list []*catalogue.Tool, name string) *catalogue.Tool {
 	for _, t := range list {
@@ -44,7 +44,7 @@ func named(list []*catalogue.Tool, name string) *catalogue.Tool {
 // Each of the fifteen operations has its tool in both catalogues, and only what
 // the view allows is there.
 func TestEveryOperation(t *testing.T) {
-	one := []*door.Project{project(t, "default")}
+	one := []*gateway.Project{project(t, "default")}
 	list := catalogue.PerEntity(one, everything, "default")
 	if len(list) != 30 {
 		t.Errorf("%d tools for two entities", len(list))
@@ -78,7 +78,7 @@ func TestEveryOperation(t *testing.T) {
 	if !strings.Contains(string(named(list, "Product_create").AppendInputSchema(nil)), "title (string, required: Shown to customers)") {
 		t.Error("descriptions of fields are not in the arguments")
 	}
-	reading := door.View{Read: true}
+	reading := gateway.View{Read: true}
 	for _, tool := range append(catalogue.PerEntity(one, reading, "default"), catalogue.Compact(one, reading, "default")...) {
 		if tool.Class != mesh.Read || tool.Destructive {
 			t.Errorf("a reader sees %s", tool.Name)
@@ -91,7 +91,7 @@ func TestEveryOperation(t *testing.T) {
 
 // Of several projects the tools take the project, or carry its name.
 func TestSeveralProjects(t *testing.T) {
-	all := []*door.Project{project(t, "default"), project(t, "shop")}
+	all := []*gateway.Project{project(t, "default"), project(t, "shop")}
 	list := catalogue.PerEntity(all, everything, "default")
 	if named(list, "Product_create") == nil || named(list, "shop_Product_findAll") == nil || named(list, "shop_Product_create") == nil {
 		t.Error("the names of tools")
@@ -106,7 +106,7 @@ func TestSeveralProjects(t *testing.T) {
 }
 
 func TestTranslate(t *testing.T) {
-	one := []*door.Project{project(t, "default")}
+	one := []*gateway.Project{project(t, "default")}
 	compact, octonet := catalogue.Compact(one, everything, "default"), catalogue.PerEntity(one, everything, "default")
 	for _, c := range []struct{ tool, args, want string }{
 		{"list", `{"entity":"Product","filter":{"a":1},"limit":5,"sort":null}`, `Product.findAll {"filter":{"a":1},"limit":5}`},
@@ -167,7 +167,7 @@ func TestDescription(t *testing.T) {
 // FuzzArguments: whatever a model sends becomes a request object that is one JSON
 // object, or a coded error of a client's fault.
 func FuzzArguments(f *testing.F) {
-	one := []*door.Project{project(f, "default")}
+	one := []*gateway.Project{project(f, "default")}
 	tools := append(catalogue.Compact(one, everything, "default"), catalogue.PerEntity(one, everything, "default")[:15]...)
 	for i, args := range []string{
 		`{"entity":"Product","filter":{"a":1},"limit":5,"sort":"-a"}`, `{"entity":"Product","filter":"{\"a\":1}","select":"a,b"}`,
@@ -193,7 +193,7 @@ func FuzzArguments(f *testing.F) {
 }
 
 func BenchmarkTranslate(b *testing.B) {
-	tool := named(catalogue.Compact([]*door.Project{project(b, "default")}, everything, "default"), "list")
+	tool := named(catalogue.Compact([]*gateway.Project{project(b, "default")}, everything, "default"), "list")
 	args := []byte(`{"entity":"Product","filter":{"price":{"$gte":10},"status":"new"},"sort":"-price","limit":20,"select":["title","price"]}`)
 	b.ReportAllocs()
 	for b.Loop() {

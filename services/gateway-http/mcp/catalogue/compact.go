@@ -4,8 +4,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/octomesh/octomesh/pkg/gateway"
 	"github.com/octomesh/octomesh/pkg/mesh"
-	"github.com/octomesh/octomesh/services/gateway-http/door"
 )
 
 // Describe is the tool that the gateway answers itself, from the catalog.
@@ -130,7 +130,7 @@ const maxChoices = 100
 
 // Compact returns the compact catalogue for who may do that much in all projects.
 // home is the project of a call that names none; "" if each must name one.
-func Compact(all []*door.Project, may door.View, home string) []*Tool {
+func Compact(all []*gateway.Project, may gateway.View, home string) []*Tool {
 	var shared []Arg
 	if len(all) > 1 {
 		p := Arg{Name: "project", kind: text, required: home == "", about: "The project."}
@@ -159,9 +159,9 @@ func Compact(all []*door.Project, may door.View, home string) []*Tool {
 }
 
 // entityArg names the entities of home where they can be named.
-func entityArg(all []*door.Project, home string, required bool) Arg {
+func entityArg(all []*gateway.Project, home string, required bool) Arg {
 	a := Arg{Name: "entity", kind: text, required: required, about: "Name of the entity; describe lists them."}
-	i := slices.IndexFunc(all, func(p *door.Project) bool { return p.Slug == home })
+	i := slices.IndexFunc(all, func(p *gateway.Project) bool { return p.Slug == home })
 	if i < 0 || len(all[i].Catalog.Entities) > maxChoices {
 		return a
 	}

@@ -4,8 +4,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/octomesh/octomesh/pkg/gateway"
 	"github.com/octomesh/octomesh/pkg/schema"
-	"github.com/octomesh/octomesh/services/gateway-http/door"
 )
 
 // Summary tells an entity's fields in one line, hidden ones left out.
@@ -45,7 +45,7 @@ func hidden(e *schema.Entity, f *schema.Field) bool {
 }
 
 // AppendProject appends what describe tells of a project.
-func AppendProject(dst []byte, p *door.Project) []byte {
+func AppendProject(dst []byte, p *gateway.Project) []byte {
 	dst = schema.AppendString(append(dst, `{"project":`...), p.Slug)
 	dst = append(dst, `,"entities":[`...)
 	for i, e := range p.Catalog.Entities {

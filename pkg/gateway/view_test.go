@@ -1,19 +1,19 @@
-package door_test
+package gateway_test
 
 import (
 	"strings"
 	"sync"
 	"testing"
 
-	"github.com/octomesh/octomesh/services/gateway-http/door"
+	"github.com/octomesh/octomesh/pkg/gateway"
 )
 
 // TestArtefacts: each description is made once, and one that is being made holds
 // nobody up who wants another.
 func TestArtefacts(t *testing.T) {
-	var kept door.Artefacts
-	one, two := &door.Project{ID: "1", Slug: "one", Version: "v1"}, &door.Project{ID: "2", Slug: "two", Version: "v1"}
-	all, made := door.View{Read: true}, 0
+	var kept gateway.Artefacts
+	one, two := &gateway.Project{ID: "1", Slug: "one", Version: "v1"}, &gateway.Project{ID: "2", Slug: "two", Version: "v1"}
+	all, made := gateway.View{Read: true}, 0
 	var readers sync.WaitGroup
 	begun, others := make(chan struct{}), make(chan struct{})
 	for i := range 4 {
@@ -27,15 +27,15 @@ func TestArtefacts(t *testing.T) {
 				<-others
 				return []byte("of one")
 			})
-			if string(body) != "of one" || tag != door.Tag(body) {
+			if string(body) != "of one" || tag != gateway.Tag(body) {
 				t.Errorf("%s %s", body, tag)
 			}
 		})
 	}
 	<-begun
-	for _, p := range []*door.Project{two, {ID: "1", Slug: "one", Version: "v2"}, {ID: "3", Slug: "one", Version: "v1"}} {
+	for _, p := range []*gateway.Project{two, {ID: "1", Slug: "one", Version: "v2"}, {ID: "3", Slug: "one", Version: "v1"}} {
 		want := p.ID + p.Slug + p.Version
-		for _, v := range []door.View{all, {}} {
+		for _, v := range []gateway.View{all, {}} {
 			if body, tag := kept.Of("list", p, v, func() []byte { return []byte(want) }); string(body) != want || !strings.HasPrefix(tag, `"`) {
 				t.Errorf("%s %s, want %s", body, tag, want)
 			}

@@ -1,4 +1,4 @@
-package door
+package gateway
 
 import (
 	"encoding/json"
@@ -14,7 +14,10 @@ import (
 	"github.com/octomesh/octomesh/pkg/schema"
 )
 
-// Project is one project as the gateway knows it. It is never changed.
+// DefaultProject is the slug of the project that needs no name.
+const DefaultProject = "default"
+
+// Project is one project as a gateway knows it. It is never changed.
 type Project struct {
 	ID      string // immutable
 	Slug    string

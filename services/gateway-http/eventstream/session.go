@@ -1,4 +1,4 @@
-package live
+package eventstream
 
 import (
 	"context"
@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/octomesh/octomesh/pkg/event"
+	"github.com/octomesh/octomesh/pkg/gateway/live"
 	"github.com/octomesh/octomesh/pkg/mesh"
 )
 
@@ -15,7 +16,7 @@ type Frames interface {
 	// Idle tells a client that nothing has come for a while and how far it is.
 	Idle(b []byte, at mesh.Position) []byte
 	// Bye tells why the stream ends; nothing follows it.
-	Bye(b []byte, e Ending) []byte
+	Bye(b []byte, e live.Ending) []byte
 }
 
 // Session is one open stream of events to a client that only listens. Its Run
@@ -23,8 +24,8 @@ type Frames interface {
 type Session struct {
 	Writer
 	Frames
-	Stream *Opened
-	Client *Conn
+	Stream *live.Opened
+	Client *live.Conn
 	// Pause is after how long an idle stream gets a frame, which keeps proxies
 	// from closing it and finds dead clients.
 	Pause    time.Duration
@@ -64,7 +65,7 @@ func (s *Session) Run(ctx context.Context, c net.Conn, hello []byte) {
 		case <-ctx.Done():
 			return
 		case <-s.Stopping:
-			s.bye(Ending{Reason: "shutdown", Position: s.Stream.Position()})
+			s.bye(live.Ending{Reason: "shutdown", Position: s.Stream.Position()})
 			return
 		case e := <-s.Client.Ended():
 			e.Position = s.Stream.Position()
@@ -87,7 +88,7 @@ func (s *Session) Run(ctx context.Context, c net.Conn, hello []byte) {
 			if end := s.Stream.Err(); err == nil && end != nil {
 				// Events that came between the last Pop and the end.
 				if err = s.Drain(s.Stream, s.Event); err == nil {
-					s.bye(EndingOf(end, s.Stream.Position()))
+					s.bye(live.EndingOf(end, s.Stream.Position()))
 				}
 				return
 			}
@@ -99,7 +100,7 @@ func (s *Session) Run(ctx context.Context, c net.Conn, hello []byte) {
 }
 
 // bye says why the stream ends; the client may be past hearing it.
-func (s *Session) bye(e Ending) { _ = s.Write(s.Bye(nil, e)) }
+func (s *Session) bye(e live.Ending) { _ = s.Write(s.Bye(nil, e)) }
 
 // await reads until the client closes. A client has nothing to say here: what
 // it sends is dropped.

@@ -9,7 +9,6 @@ import (
 	"github.com/octomesh/octomesh/pkg/access"
 	"github.com/octomesh/octomesh/pkg/fault"
 	"github.com/octomesh/octomesh/pkg/mesh"
-	"github.com/octomesh/octomesh/services/gateway-http/door"
 )
 
 const (
@@ -22,10 +21,16 @@ const (
 	renewTries = 5 * time.Second
 )
 
+// Identifier turns a credential into a principal and the token that says so; it
+// is access.Exchanger.
+type Identifier interface {
+	Principal(ctx context.Context, c access.Credential) (*mesh.Principal, string, error)
+}
+
 // Hub knows the open connections, so that a revocation ends them at once. Its
 // lock is held for map accesses only.
 type Hub struct {
-	Identity door.Identifier
+	Identity Identifier
 	Feed     Feed
 	// Verify tells whether a token is still good, as access.Verifier does; nil =
 	// nobody is asked.
@@ -37,7 +42,7 @@ type Hub struct {
 }
 
 // NewHub returns an empty Hub.
-func NewHub(identity door.Identifier, feed Feed) *Hub {
+func NewHub(identity Identifier, feed Feed) *Hub {
 	return &Hub{Identity: identity, Feed: feed, conns: map[*Conn]struct{}{}}
 }
 

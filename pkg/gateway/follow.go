@@ -20,8 +20,11 @@ type identities struct {
 	now atomic.Pointer[identity.Identity]
 }
 
-func (i *identities) Principal(ctx context.Context, c access.Credential) (*mesh.Principal, string, error) {
-	if id := i.now.Load(); id != nil {
+// Principal turns a credential into a principal and the token that says so.
+// Errors: those of access.Exchanger, UNAVAILABLE before the auth service has
+// been reached.
+func (l *Link) Principal(ctx context.Context, c access.Credential) (*mesh.Principal, string, error) {
+	if id := l.identities.now.Load(); id != nil {
 		return id.Principal(ctx, c)
 	}
 	return nil, "", fault.New(fault.Unavailable, "the gateway has not reached the auth service yet")
@@ -41,13 +44,13 @@ func (i *identities) trusted() bool {
 	return id != nil && id.Trusted()
 }
 
-// follow learns the projects and who may be believed, and goes on until ctx
-// ends. arrived is called once each has been learnt.
-func (s *Service) follow(ctx context.Context, work *sync.WaitGroup, arrived func()) {
+// Follow learns the projects and who may be believed, and goes on in goroutines
+// of work until ctx ends. arrived is called once each has been learnt.
+func (l *Link) Follow(ctx context.Context, work *sync.WaitGroup, arrived func()) {
 	var missing sync.WaitGroup
 	missing.Add(2)
-	work.Go(func() { s.followCatalogs(ctx, missing.Done) })
-	work.Go(func() { s.followIdentity(ctx, missing.Done) })
+	work.Go(func() { l.followCatalogs(ctx, missing.Done) })
+	work.Go(func() { l.followIdentity(ctx, missing.Done) })
 	work.Go(func() {
 		missing.Wait()
 		if ctx.Err() == nil {
@@ -56,44 +59,44 @@ func (s *Service) follow(ctx context.Context, work *sync.WaitGroup, arrived func
 	})
 }
 
-func (s *Service) followCatalogs(ctx context.Context, arrived func()) {
+func (l *Link) followCatalogs(ctx context.Context, arrived func()) {
 	done := sync.OnceFunc(arrived)
 	defer done()
-	b, err := bus.OpenBucket(ctx, s.client.Conn(), bus.BucketCatalogs, bus.BucketConfig{})
+	b, err := bus.OpenBucket(ctx, l.Client.Conn(), bus.BucketCatalogs, bus.BucketConfig{})
 	if err != nil { // only when ctx ended
 		return
 	}
 	b.Watch(ctx, func(key string, value []byte, deleted bool) {
-		if err := s.door.Projects.Apply(key, value, deleted); err != nil {
-			s.log.Error("a catalog was left as it was", telemetry.KeyProject, key, telemetry.KeyError, err.Error())
+		if err := l.Projects.Apply(key, value, deleted); err != nil {
+			l.log.Error("a catalog was left as it was", telemetry.KeyProject, key, telemetry.KeyError, err.Error())
 		}
 	}, func() {
-		s.door.Projects.SetLoaded()
+		l.Projects.SetLoaded()
 		done()
 	})
 }
 
 // followIdentity starts pkg/identity, which waits for the auth service, and
 // tells revocations to what is open.
-func (s *Service) followIdentity(ctx context.Context, arrived func()) {
+func (l *Link) followIdentity(ctx context.Context, arrived func()) {
 	done := sync.OnceFunc(arrived)
 	defer done()
 	for ctx.Err() == nil {
-		id, err := identity.Start(ctx, s.client.Conn(), s.client, s.log)
+		id, err := identity.Start(ctx, l.Client.Conn(), l.Client, l.log)
 		if err == nil {
-			id.Count(s.deps.Metrics.AuthCache)
+			id.Count(l.metrics.AuthCache)
 			defer id.Close()
 			defer id.OnRevoke(func(who string) {
-				s.feed.Revoke(who)
-				s.hub.Revoke(who)
+				l.Feed.Revoke(who)
+				l.Hub.Revoke(who)
 			})()
-			s.identities.now.Store(id)
+			l.identities.now.Store(id)
 			done()
 			<-ctx.Done()
 			return
 		}
 		if ctx.Err() == nil {
-			s.log.Warn("the auth service cannot be reached yet", telemetry.KeyError, err.Error())
+			l.log.Warn("the auth service cannot be reached yet", telemetry.KeyError, err.Error())
 		}
 		select {
 		case <-ctx.Done():

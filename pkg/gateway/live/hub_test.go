@@ -6,8 +6,8 @@ import (
 
 	"github.com/octomesh/octomesh/pkg/access"
 	"github.com/octomesh/octomesh/pkg/fault"
+	"github.com/octomesh/octomesh/pkg/gateway/live"
 	"github.com/octomesh/octomesh/pkg/mesh"
-	"github.com/octomesh/octomesh/services/gateway-http/live"
 )
 
 func principal(id string, parents ...string) *mesh.Principal {

@@ -1,16 +1,12 @@
-package door
+package gateway
 
 import (
 	"hash/maphash"
 	"strconv"
-	"strings"
 	"sync"
-
-	"github.com/valyala/fasthttp"
 
 	"github.com/octomesh/octomesh/pkg/access"
 	"github.com/octomesh/octomesh/pkg/mesh"
-	"github.com/octomesh/octomesh/services/gateway-http/httpserver"
 )
 
 // View is what somebody may do with a project over a transport: what descriptions
@@ -85,18 +81,4 @@ func (a *Artefacts) find(k artefact, write func() []byte) func() ([]byte, string
 // Tag is an ETag for a description that is not kept.
 func Tag(body []byte) string {
 	return `"` + strconv.FormatUint(maphash.Bytes(seed, body), 36) + `"`
-}
-
-// Describe replies with a description, or that the reader has it already. It
-// differs from caller to caller, so no shared cache may keep it.
-func Describe(x *httpserver.Exchange, contentType string, body []byte, tag string) {
-	x.SetHeader("Cache-Control", "private, no-cache")
-	x.SetHeader("ETag", tag)
-	x.Ctx.Response.Header.Add("Vary", "X-API-Key, Authorization, X-Project")
-	if have := x.Header("If-None-Match"); have == "*" || have != "" && strings.Contains(have, tag) {
-		x.Empty(fasthttp.StatusNotModified)
-		return
-	}
-	x.JSON(fasthttp.StatusOK, body)
-	x.Ctx.Response.Header.SetContentType(contentType)
 }

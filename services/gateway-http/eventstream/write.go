@@ -1,4 +1,4 @@
-package live
+package eventstream
 
 import (
 	"net"
@@ -8,6 +8,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/octomesh/octomesh/pkg/event"
+	"github.com/octomesh/octomesh/pkg/gateway/live"
 	"github.com/octomesh/octomesh/services/gateway-http/httpserver"
 )
 
@@ -39,7 +40,7 @@ func (w Writer) Write(p []byte) error {
 
 // Drain writes all events that wait in s, as frame appends them, with as few
 // system calls as MaxBatch allows.
-func (w Writer) Drain(s Stream, frame func(dst []byte, e *event.Event) []byte) error {
+func (w Writer) Drain(s live.Stream, frame func(dst []byte, e *event.Event) []byte) error {
 	e, ok := s.Pop()
 	if !ok {
 		return nil
