@@ -75,7 +75,7 @@ var Suffixes = []string{"", "List", "Input", "UpdateInput", "UpsertInput", "Even
 // Fixed are the names in a proto file that belong to no entity.
 var Fixed = []string{
 	"Empty", "IdRequest", "FilterRequest", "SearchRequest", "AggregateRequest", "AggregateResponse", "UpdateManyRequest",
-	"ArrayRequest", "IncrementRequest", "StreamRequest", "WatchRequest", "CountResponse", "StatusResponse",
+	"ArrayRequest", "IncrementRequest", "WatchRequest", "CountResponse", "StatusResponse",
 	"EntityService", "ExecuteRequest", "ExecuteResponse", "ExecuteChunk", "WatchAllRequest", "ChangeEvent",
 }
 
