@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"iter"
 	"maps"
+	"reflect"
 	"slices"
 	"sync"
 	"sync/atomic"
 
 	"github.com/octomesh/octomesh/pkg/bus/subject"
 	"github.com/octomesh/octomesh/pkg/fault"
+	"github.com/octomesh/octomesh/pkg/protofile/number"
 	"github.com/octomesh/octomesh/pkg/schema"
 )
 
@@ -24,6 +26,9 @@ type Project struct {
 	Version string // of the catalog, as the bucket names it
 	Dialect string
 	Catalog *schema.Catalog
+	// Numbers are what protobuf calls the fields by; nil where the auth service
+	// has given none yet (pkg/protofile then makes them).
+	Numbers number.Numbers
 }
 
 // Projects is the directory of all projects, kept up to date by a watch on the
@@ -43,7 +48,7 @@ func NewProjects() *Projects {
 }
 
 // Apply takes one entry of the bucket over: key is the slug, value
-// {"id","slug","version","dialect","schemas":[…],"deleted"}. A value that cannot
+// {"id","slug","version","dialect","schemas":[…],"numbers":{…},"deleted"}. A value that cannot
 // be read leaves what was known before.
 func (p *Projects) Apply(key string, value []byte, deleted bool) error {
 	var v struct {
@@ -52,6 +57,7 @@ func (p *Projects) Apply(key string, value []byte, deleted bool) error {
 		Version string          `json:"version"`
 		Dialect string          `json:"dialect"`
 		Schemas json.RawMessage `json:"schemas"`
+		Numbers number.Numbers  `json:"numbers"`
 		Deleted bool            `json:"deleted"`
 	}
 	if !deleted {
@@ -63,14 +69,14 @@ func (p *Projects) Apply(key string, value []byte, deleted bool) error {
 		p.change(key, func(m map[string]*Project) { delete(m, key) })
 		return nil
 	}
-	if old := p.Get(key); old != nil && old.ID == v.ID && old.Version == v.Version && old.Dialect == v.Dialect && v.Version != "" {
+	if old := p.Get(key); old != nil && old.ID == v.ID && old.Version == v.Version && old.Dialect == v.Dialect && v.Version != "" && reflect.DeepEqual(old.Numbers, v.Numbers) {
 		return nil
 	}
 	c, err := schema.Parse(v.Schemas)
 	if err != nil {
 		return fmt.Errorf("the catalog of %s does not compile: %w", key, err)
 	}
-	p.Put(&Project{ID: v.ID, Slug: key, Version: v.Version, Dialect: v.Dialect, Catalog: c})
+	p.Put(&Project{ID: v.ID, Slug: key, Version: v.Version, Dialect: v.Dialect, Catalog: c, Numbers: v.Numbers})
 	return nil
 }
 

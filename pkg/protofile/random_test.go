@@ -18,8 +18,10 @@ func drawCatalog(t *rapid.T) *schema.Catalog {
 	entities := rapid.SliceOfNDistinct(rapid.SampledFrom([]string{
 		"Author", "Book", "BookList", "BookService", "Empty", "Entity", "string", "message", "Stream", "IdRequest", "id", "X", "FindAll", "name",
 	}), 1, 5, rapid.ID[string]).Draw(t, "entities")
-	fields := []string{"name", "Name", "na_me", "version", "string", "message", "optional", "repeated", "reserved", "record", "Author", "Book",
-		"boss_record", "tags", "a_1", "a__1", "class", "mostajs", "createdAt", "password", "X", "boss2"}
+	fields := []string{
+		"name", "Name", "na_me", "version", "string", "message", "optional", "repeated", "reserved", "record", "Author", "Book",
+		"boss_record", "tags", "a_1", "a__1", "class", "mostajs", "createdAt", "password", "X", "boss2",
+	}
 	var list []string
 	for i, name := range entities {
 		var fs, rs []string

@@ -16,6 +16,7 @@ import (
 	"github.com/octomesh/octomesh/services/gateway-http/admin"
 	"github.com/octomesh/octomesh/services/gateway-http/docspage"
 	"github.com/octomesh/octomesh/services/gateway-http/door"
+	"github.com/octomesh/octomesh/services/gateway-http/grpcapi"
 	"github.com/octomesh/octomesh/services/gateway-http/httpserver"
 	"github.com/octomesh/octomesh/services/gateway-http/natsapi"
 	"github.com/octomesh/octomesh/services/gateway-http/openapi"
@@ -119,6 +120,7 @@ func (s *Service) mount() {
 	s.admin.Mount(mux)
 	openapi.New(s.door).Mount(mux)
 	natsapi.New(s.door).Mount(mux)
+	grpcapi.New(s.door).Mount(mux)
 	docspage.New(s.door, Transports(&s.cfg)).Mount(mux)
 	for _, t := range transports {
 		if t.enabled(&s.cfg) {
