@@ -95,7 +95,7 @@ func serve(t *testing.T, bin, dir, sync string, args ...string) (*contender, *ex
 	}
 	cmd, line := start(t, bin, append([]string{
 		"serve", "--json", "--data-dir", dir, "--schemas", schemas,
-		"--port", "0", "--nats-port", "0", "--metrics-addr", "", "--sqlite-sync", sync, "--log-level", "warn",
+		"--port", "0", "--grpc-port", "0", "--nats-port", "0", "--metrics-addr", "", "--sqlite-sync", sync, "--log-level", "warn",
 	}, args...)...)
 	var at struct {
 		HTTP string `json:"http"`

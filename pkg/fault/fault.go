@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -106,4 +107,17 @@ func CodeOf(err error) Code {
 		return e.Code
 	}
 	return ""
+}
+
+// Seen is err as the caller may see it: it has a code, and an INTERNAL one names
+// the request id under which the log has the cause.
+func Seen(err error, requestID string) *Error {
+	e := From(err)
+	if e == nil {
+		e = New(Internal, "something went wrong on our side")
+	}
+	if e.Code == Internal && !strings.Contains(e.Message, requestID) {
+		e = Wrap(err, Internal, "%s; the log has the cause under request id %s", e.Message, requestID).After(e.RetryAfter)
+	}
+	return e
 }

@@ -9,6 +9,7 @@ require (
 	github.com/octomesh/octomesh/pkg/stores v0.0.0
 	github.com/octomesh/octomesh/services/auth v0.0.0
 	github.com/octomesh/octomesh/services/entity v0.0.0
+	github.com/octomesh/octomesh/services/gateway-grpc v0.0.0
 	github.com/octomesh/octomesh/services/gateway-http v0.0.0
 )
 
@@ -19,6 +20,7 @@ replace (
 	github.com/octomesh/octomesh/pkg/stores => ../../pkg/stores
 	github.com/octomesh/octomesh/services/auth => ../auth
 	github.com/octomesh/octomesh/services/entity => ../entity
+	github.com/octomesh/octomesh/services/gateway-grpc => ../gateway-grpc
 	github.com/octomesh/octomesh/services/gateway-http => ../gateway-http
 )
 

@@ -84,6 +84,7 @@ type server struct {
 	done chan struct{}
 
 	HTTP  string `json:"http"` // host:port
+	GRPC  string `json:"grpc"`
 	NATS  string `json:"nats"`
 	Key   string
 	Ready time.Duration // from fork to the ready line
@@ -93,7 +94,7 @@ type server struct {
 // when empty) and stops it at the test's end.
 func serve(t testing.TB, schemas string, args ...string) *server {
 	t.Helper()
-	s := &server{t: t, dir: t.TempDir(), args: args, HTTP: "127.0.0.1:0", NATS: "127.0.0.1:0"}
+	s := &server{t: t, dir: t.TempDir(), args: args, HTTP: "127.0.0.1:0", GRPC: "127.0.0.1:0", NATS: "127.0.0.1:0"}
 	if schemas != "" {
 		s.args = append(s.args, "--schemas", schemas)
 	}
@@ -117,7 +118,8 @@ func (s *server) start() {
 	s.t.Helper()
 	args := append([]string{
 		"serve", "--json", "--data-dir", s.dir, "--metrics-addr", "",
-		"--port", s.HTTP[strings.LastIndexByte(s.HTTP, ':')+1:], "--nats-port", s.NATS[strings.LastIndexByte(s.NATS, ':')+1:],
+		"--port", s.HTTP[strings.LastIndexByte(s.HTTP, ':')+1:], "--grpc-port", s.GRPC[strings.LastIndexByte(s.GRPC, ':')+1:],
+		"--nats-port", s.NATS[strings.LastIndexByte(s.NATS, ':')+1:],
 	}, s.args...)
 	s.cmd, s.errs, s.done = command(s.t, args...), &tail{}, make(chan struct{})
 	s.cmd.Stderr = s.errs

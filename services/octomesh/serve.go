@@ -13,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/octomesh/octomesh/pkg/access"
 	"github.com/octomesh/octomesh/pkg/bus"
 	"github.com/octomesh/octomesh/pkg/bus/embedded"
 	"github.com/octomesh/octomesh/pkg/service"
@@ -21,6 +22,7 @@ import (
 	"github.com/octomesh/octomesh/services/auth/keyring"
 	"github.com/octomesh/octomesh/services/entity"
 	"github.com/octomesh/octomesh/services/entity/projects"
+	gatewaygrpc "github.com/octomesh/octomesh/services/gateway-grpc"
 	gatewayhttp "github.com/octomesh/octomesh/services/gateway-http"
 )
 
@@ -35,9 +37,10 @@ type serveCommand struct {
 	LogLevel    string `help:"debug, info, warn or error." env:"OCTOMESH_LOG_LEVEL" enum:"debug,info,warn,error" default:"info"`
 	Example     string `help:"Start with the entities and records of an example: shop." enum:"shop," default:""`
 
-	Auth    auth.Config        `embed:""`
-	Entity  entity.Config      `embed:""`
-	Gateway gatewayhttp.Config `embed:""`
+	Auth   auth.Config        `embed:""`
+	Entity entity.Config      `embed:""`
+	HTTP   gatewayhttp.Config `embed:""`
+	GRPC   gatewaygrpc.Config `embed:""`
 }
 
 // Run serves until it is interrupted.
@@ -64,11 +67,11 @@ func (c *serveCommand) Run(e *env) error {
 		return err
 	}
 	defer m.shutdown()
-	services, front, err := c.services(e, m, log, metrics)
+	services, doors, err := c.services(e, m, log, metrics)
 	if err != nil {
 		return err
 	}
-	announce := &announcement{say: func() error { return c.announce(e, m, front) }, ready: make(chan struct{})}
+	announce := &announcement{say: func() error { return c.announce(e, m, doors) }, ready: make(chan struct{})}
 	return service.Run(e.ctx, telemetry.Named(log, "octomesh"), append(services, announce)...)
 }
 
@@ -122,8 +125,14 @@ func (c *serveCommand) join(ring *keyring.Ring, log *slog.Logger) (*meshServer, 
 	return &meshServer{role: ns.Dialer, url: ns.ClientURL(), shutdown: ns.Shutdown}, nil
 }
 
+// doors are the gateways of this process.
+type doors struct {
+	http *gatewayhttp.Service
+	grpc *gatewaygrpc.Service
+}
+
 // services makes the services in the order in which they start.
-func (c *serveCommand) services(e *env, m *meshServer, log *slog.Logger, metrics *telemetry.Metrics) ([]service.Service, *gatewayhttp.Service, error) {
+func (c *serveCommand) services(e *env, m *meshServer, log *slog.Logger, metrics *telemetry.Metrics) ([]service.Service, *doors, error) {
 	c.Auth.DataDir, c.Entity.DataDir, c.Entity.Replicas = c.DataDir, c.DataDir, c.Auth.Replicas
 	a, err := auth.New(c.Auth, auth.Deps{
 		Dialer: m.role(bus.RoleAuth), System: m.role(bus.RoleSystem), Log: telemetry.Named(log, "auth"), Metrics: metrics.For("auth"),
@@ -142,29 +151,40 @@ func (c *serveCommand) services(e *env, m *meshServer, log *slog.Logger, metrics
 	if err != nil {
 		return nil, nil, err
 	}
-	g, err := gatewayhttp.New(c.Gateway, gatewayhttp.Deps{Dialer: m.role(bus.RoleGateway), Log: telemetry.Named(log, "gateway-http"), Metrics: metrics.For("gateway-http")})
+	rates, d := access.NewLimiter(), &doors{}
+	d.http, err = gatewayhttp.New(c.HTTP, gatewayhttp.Deps{
+		Dialer: m.role(bus.RoleGateway), Log: telemetry.Named(log, "gateway-http"), Metrics: metrics.For("gateway-http"), Rates: rates,
+	})
 	if err != nil {
 		return nil, nil, err
 	}
-	return []service.Service{telemetry.Listen(c.MetricsAddr, metrics, telemetry.Named(log, "metrics"), a, w, g), a, w, g}, g, nil
+	d.grpc, err = gatewaygrpc.New(c.GRPC, gatewaygrpc.Deps{
+		Dialer: m.role(bus.RoleGateway), Log: telemetry.Named(log, "gateway-grpc"), Metrics: metrics.For("gateway-grpc"), Rates: rates,
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	list := telemetry.Listen(c.MetricsAddr, metrics, telemetry.Named(log, "metrics"), a, w, d.http, d.grpc)
+	return []service.Service{list, a, w, d.http, d.grpc}, d, nil
 }
 
 // announce loads the example, if one is wanted, and says where the server is: a
 // line of JSON for scripts, a few lines for people.
-func (c *serveCommand) announce(e *env, m *meshServer, g *gatewayhttp.Service) error {
-	http, nats := reachable(g.Addr().String()), reachable(strings.TrimPrefix(m.url, "nats://"))
+func (c *serveCommand) announce(e *env, m *meshServer, d *doors) error {
+	http, grpc, nats := reachable(d.http.Addr().String()), reachable(d.grpc.Addr().String()), reachable(strings.TrimPrefix(m.url, "nats://"))
 	if err := c.loadExample(e, http); err != nil {
 		return err
 	}
 	debug.FreeOSMemory() // what only the start needed
-	return e.result(c.output, map[string]string{"http": http, "nats": nats, "data": c.DataDir}, func(io.Writer) {
+	return e.result(c.output, map[string]string{"http": http, "grpc": grpc, "nats": nats, "data": c.DataDir}, func(io.Writer) {
 		e.say(c.output, `Octomesh serves:
 
     REST         http://%[1]s/api/v1/{entity}     OpenAPI    http://%[1]s/openapi.json
     live events  http://%[1]s/events              WebSocket  ws://%[1]s/ws
+    gRPC         %[4]s              Arrow Flight  grpc://%[4]s
     native NATS  nats://%[2]s
     data         %[3]s (admin key: %[3]s/admin.key)
-`, http, nats, c.DataDir)
+`, http, nats, c.DataDir, grpc)
 	})
 }
 

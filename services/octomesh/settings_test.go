@@ -14,6 +14,7 @@ import (
 
 	"github.com/octomesh/octomesh/services/auth"
 	"github.com/octomesh/octomesh/services/entity"
+	gatewaygrpc "github.com/octomesh/octomesh/services/gateway-grpc"
 	gatewayhttp "github.com/octomesh/octomesh/services/gateway-http"
 )
 
@@ -32,6 +33,7 @@ func programsOf() []struct {
 		{"auth", &auth.Process{}},
 		{"entity", &entity.Process{}},
 		{"gateway-http", &gatewayhttp.Process{}},
+		{"gateway-grpc", &gatewaygrpc.Process{}},
 	}
 }
 

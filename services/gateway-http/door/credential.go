@@ -1,7 +1,6 @@
 package door
 
 import (
-	"encoding/base64"
 	"strings"
 
 	"github.com/octomesh/octomesh/pkg/access"
@@ -31,7 +30,8 @@ func (d *Door) Credential(x *httpserver.Exchange, live bool) (access.Credential,
 	case key != "":
 		c.Key = strings.Clone(key)
 	case auth != "":
-		if err := authorization(&c, auth); err != nil {
+		var err error
+		if c, err = access.Authorization(auth); err != nil {
 			return c, err
 		}
 	case len(x.Ctx.URI().QueryString()) > 0:
@@ -42,8 +42,8 @@ func (d *Door) Credential(x *httpserver.Exchange, live bool) (access.Credential,
 	if c.IsZero() {
 		return c, nil
 	}
-	if !visible(c.Key) || !visible(c.Bearer) || !visible(c.Ticket) {
-		return access.Credential{}, malformed()
+	if err := c.WellFormed(); err != nil {
+		return access.Credential{}, err
 	}
 	c.RemoteAddr = x.Ctx.RemoteIP().String()
 	return c, nil
@@ -62,31 +62,6 @@ func Anonymous(x *httpserver.Exchange) bool {
 	return !q.Has("apikey") && !q.Has("api_key") && !q.Has("ticket")
 }
 
-func malformed() error {
-	return fault.New(fault.AuthError, "the credential is malformed: send an API key in X-API-Key, or Authorization: Bearer with a key or a token")
-}
-
-func authorization(c *access.Credential, header string) error {
-	scheme, value, _ := strings.Cut(header, " ")
-	value = strings.TrimSpace(value)
-	switch {
-	case value == "":
-		return malformed()
-	case strings.EqualFold(scheme, "Bearer"):
-		c.Bearer = strings.Clone(value)
-		return nil
-	case strings.EqualFold(scheme, "Basic"):
-		b, err := base64.StdEncoding.DecodeString(value)
-		user, password, ok := strings.Cut(string(b), ":")
-		if err != nil || !ok {
-			return malformed()
-		}
-		c.User, c.Password = user, password
-		return nil
-	}
-	return malformed()
-}
-
 func (d *Door) fromURL(c *access.Credential, x *httpserver.Exchange, live bool) error {
 	key := x.Query("apikey")
 	if key == "" {
@@ -102,13 +77,4 @@ func (d *Door) fromURL(c *access.Credential, x *httpserver.Exchange, live bool) 
 		c.Ticket = strings.Clone(x.Query("ticket"))
 	}
 	return nil
-}
-
-func visible(s string) bool {
-	for i := range len(s) {
-		if s[i] < 0x21 || s[i] > 0x7e {
-			return false
-		}
-	}
-	return true
 }

@@ -148,23 +148,10 @@ func (x *Exchange) FailWith(status int, err error) {
 // its own: it has a code, and an INTERNAL one names the request id. Logs and
 // metrics will know of it, Retry-After is set; the body is still to be written.
 func (x *Exchange) Coded(err error) *fault.Error {
-	e := Seen(err, x.RequestID)
+	e := fault.Seen(err, x.RequestID)
 	x.Code, x.cause = string(e.Code.Image().Code), err
 	if wait := e.RetrySeconds(); wait > 0 {
 		x.SetHeader("Retry-After", strconv.FormatInt(wait, 10))
-	}
-	return e
-}
-
-// Seen is err as the caller may see it, without any trace in an exchange: for one
-// of several calls in a request.
-func Seen(err error, requestID string) *fault.Error {
-	e := fault.From(err)
-	if e == nil {
-		e = fault.New(fault.Internal, "something went wrong on our side")
-	}
-	if e.Code == fault.Internal && !strings.Contains(e.Message, requestID) {
-		e = fault.Wrap(err, fault.Internal, "%s; the log has the cause under request id %s", e.Message, requestID).After(e.RetryAfter)
 	}
 	return e
 }

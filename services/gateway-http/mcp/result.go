@@ -94,7 +94,7 @@ func (t *MCP) seen(c *caller, err error) *fault.Error {
 	if c != nil {
 		id = c.header.RequestID
 	}
-	e := httpserver.Seen(err, id)
+	e := fault.Seen(err, id)
 	if e.Code != fault.Internal {
 		return e
 	}

@@ -221,7 +221,7 @@ func (s *Desk) measure(r *mesh.Request, began time.Time, err error) {
 // Failed is err as the caller may see it, of one call of a batch; what a person
 // must look into is logged.
 func (s *Desk) Failed(op string, err error) *fault.Error {
-	e := httpserver.Seen(err, s.header.RequestID)
+	e := fault.Seen(err, s.header.RequestID)
 	if e.Code == fault.Internal {
 		s.door.Log.Error("call failed", telemetry.KeyRequestID, s.header.RequestID, telemetry.KeyOp, op, telemetry.KeyTransport, s.header.Transport, telemetry.KeyError, err.Error())
 	}

@@ -37,7 +37,7 @@ func TestServeOnMongoDB(t *testing.T) {
 	if err := os.WriteFile(schemas, []byte(`[{"name":"Thing","collection":"things","fields":{"name":"string","price":"decimal"}}]`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(self, "serve", "--json", "--data-dir", dir, "--schemas", schemas, "--metrics-addr", "", "--host", "127.0.0.1", "--port", "0", "--nats-port", "0")
+	cmd := exec.Command(self, "serve", "--json", "--data-dir", dir, "--schemas", schemas, "--metrics-addr", "", "--host", "127.0.0.1", "--port", "0", "--grpc-port", "0", "--nats-port", "0")
 	cmd.Dir = dir
 	cmd.Env = []string{"OCTOMESH_TEST_ROLE=octomesh-all", "DB_DIALECT=mongodb", "SGBD_URI=" + uri, "DB_SCHEMA_STRATEGY=create", "HOME=" + dir, "PATH=" + os.Getenv("PATH")}
 	var log strings.Builder

@@ -1,0 +1,29 @@
+package gatewaygrpc
+
+import (
+	"google.golang.org/grpc"
+
+	"github.com/octomesh/octomesh/services/gateway-grpc/rpc"
+)
+
+// doors makes the servers, one for each listener, with the services that are
+// turned on: Flight is on its own port and on that of gRPC.
+func (s *Service) doors(e *rpc.Entrance) []*grpc.Server {
+	servers := make([]*grpc.Server, len(s.listeners))
+	for i := range servers {
+		servers[i] = rpc.NewServer(e, rpc.Unknown)
+	}
+	return servers
+}
+
+// Transports returns the names of the protocols that c turns on.
+func Transports(c *Config) []string {
+	var names []string
+	if c.GRPC {
+		names = append(names, "grpc")
+	}
+	if c.Flight {
+		names = append(names, "flight")
+	}
+	return names
+}

@@ -1,0 +1,160 @@
+package rpc
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
+
+	"github.com/octomesh/octomesh/pkg/fault"
+	"github.com/octomesh/octomesh/pkg/telemetry"
+)
+
+// Exchange is one RPC while it is served: what logs and metrics say of it, and
+// what its client is told beside messages. It belongs to the handler.
+type Exchange struct {
+	// RequestID is the caller's or a new one.
+	RequestID string
+	// Transport and Op must come from closed lists; an Op of "" is not counted.
+	Transport, Op string
+	Project       string
+	Entity        string
+	Principal     string
+	// Long marks a call whose length says nothing of its quality, as a watch's.
+	Long bool
+
+	started time.Time
+	header  metadata.MD
+}
+
+type exchangeKey struct{}
+
+// exchangeOf returns the exchange of an RPC. A context from elsewhere has none,
+// and gets one that nobody looks at.
+func exchangeOf(ctx context.Context) *Exchange {
+	if x, ok := ctx.Value(exchangeKey{}).(*Exchange); ok {
+		return x
+	}
+	return &Exchange{}
+}
+
+// ExchangeOf returns the exchange of the RPC whose context, or a child of it,
+// that is.
+func ExchangeOf(ctx context.Context) *Exchange { return exchangeOf(ctx) }
+
+// Tell adds header metadata. It leaves with the first message or with the
+// status, whichever comes first.
+func (x *Exchange) Tell(key, value string) {
+	if x.header == nil {
+		x.header = metadata.MD{}
+	}
+	x.header[key] = []string{value}
+}
+
+func begin(ctx context.Context) *Exchange {
+	x := &Exchange{started: time.Now()}
+	md, _ := metadata.FromIncomingContext(ctx)
+	if ids := md["x-request-id"]; len(ids) == 1 && telemetry.ValidRequestID(ids[0]) {
+		x.RequestID = ids[0]
+	} else {
+		x.RequestID = telemetry.NewRequestID()
+	}
+	x.header = metadata.MD{"x-request-id": []string{x.RequestID}}
+	return x
+}
+
+// unary serves an RPC of a generated service with one request and one reply.
+func (e *Entrance) unary(ctx context.Context, req any, _ *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (out any, err error) {
+	x := begin(ctx)
+	defer func() {
+		if r := recover(); r != nil {
+			out, err = nil, panicked(r)
+		}
+		err = e.finish(x, err)
+		_ = grpc.SetHeader(ctx, x.header) // fails only when the headers are gone
+	}()
+	return handler(context.WithValue(ctx, exchangeKey{}, x), req)
+}
+
+// stream serves every other RPC.
+func (e *Entrance) stream(srv any, ss grpc.ServerStream, _ *grpc.StreamServerInfo, handler grpc.StreamHandler) (err error) {
+	x := begin(ss.Context())
+	s := &stream{ServerStream: ss, x: x, ctx: context.WithValue(ss.Context(), exchangeKey{}, x)}
+	defer func() {
+		if r := recover(); r != nil {
+			err = panicked(r)
+		}
+		err = e.finish(x, err)
+		s.head()
+	}()
+	return handler(srv, s)
+}
+
+// stream is a ServerStream whose context has the exchange and which sends its
+// header with the first message.
+type stream struct {
+	grpc.ServerStream
+	x    *Exchange
+	ctx  context.Context
+	told bool
+}
+
+// Context implements grpc.ServerStream.
+func (s *stream) Context() context.Context { return s.ctx }
+
+// SendMsg implements grpc.ServerStream.
+func (s *stream) SendMsg(m any) error {
+	s.head()
+	return s.ServerStream.SendMsg(m)
+}
+
+func (s *stream) head() {
+	if !s.told {
+		s.told = true
+		_ = s.SetHeader(s.x.header) // fails only when the headers are gone
+	}
+}
+
+func panicked(r any) error {
+	return fault.Wrap(fmt.Errorf("panic: %v\n%s", r, debug.Stack()), fault.Internal, "something went wrong on our side")
+}
+
+// finish counts and logs an exchange and makes its error a status.
+func (e *Entrance) finish(x *Exchange, err error) error {
+	took, code := time.Since(x.started), "ok"
+	var out error
+	if err != nil {
+		code, out = status(err, x.RequestID)
+	}
+	if x.Op != "" && !x.Long {
+		e.Metrics.Request(x.Transport, x.Op, code, took)
+	}
+	if err != nil || took > telemetry.Slow && !x.Long {
+		e.log(x, err, code, took)
+	}
+	return out
+}
+
+func (e *Entrance) log(x *Exchange, err error, code string, took time.Duration) {
+	level, msg := slog.LevelInfo, "slow call"
+	switch {
+	case err != nil && fault.Code(code).HTTP() >= 500:
+		level, msg = slog.LevelError, "call failed"
+	case err != nil:
+		msg = "call refused"
+	}
+	args := []any{
+		telemetry.KeyRequestID, x.RequestID, telemetry.KeyProject, x.Project, telemetry.KeyEntity, x.Entity,
+		telemetry.KeyOp, x.Op, telemetry.KeyTransport, x.Transport, telemetry.KeyPrincipal, x.Principal,
+		telemetry.KeyCode, code, telemetry.KeyMillis, took.Milliseconds(),
+	}
+	if err != nil {
+		args = append(args, telemetry.KeyError, strings.ToValidUTF8(err.Error(), "?"))
+	}
+	e.Log.Log(context.Background(), level, msg, args...)
+}

@@ -1,0 +1,63 @@
+package rpc
+
+import (
+	"context"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/keepalive"
+
+	"github.com/octomesh/octomesh/pkg/fault"
+)
+
+const (
+	// MaxMessage is the largest message that a client may send, in bytes; HTTP
+	// requests have the same limit.
+	MaxMessage = 8<<20 - 64<<10
+	// maxStreams is how many RPCs one connection may have open.
+	maxStreams = 2000
+	// maxHeader bounds the metadata of a call in bytes.
+	maxHeader = 16 << 10
+)
+
+// NewServer returns a server whose calls pass the entrance. other gets the calls
+// of methods that no registered service has; it reads and writes *Message.
+func NewServer(e *Entrance, other grpc.StreamHandler) *grpc.Server {
+	return grpc.NewServer(
+		grpc.ForceServerCodecV2(newCodec()),
+		grpc.UnaryInterceptor(e.unary), grpc.StreamInterceptor(e.stream), grpc.UnknownServiceHandler(other),
+		grpc.MaxRecvMsgSize(MaxMessage), grpc.MaxConcurrentStreams(maxStreams), grpc.MaxHeaderListSize(maxHeader),
+		grpc.ConnectionTimeout(20*time.Second),
+		// A dead client is found within two minutes, and one may ask as often as
+		// every ten seconds whether we are alive.
+		grpc.KeepaliveParams(keepalive.ServerParameters{Time: time.Minute, Timeout: 20 * time.Second}),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
+	)
+}
+
+// Shutdown stops accepting, waits for calls until ctx ends and then drops what is
+// left. It reports whether nothing was dropped.
+func Shutdown(ctx context.Context, servers ...*grpc.Server) bool {
+	done := make(chan struct{})
+	go func() {
+		for _, s := range servers {
+			s.GracefulStop()
+		}
+		close(done)
+	}()
+	select {
+	case <-done:
+		return true
+	case <-ctx.Done():
+	}
+	for _, s := range servers {
+		s.Stop()
+	}
+	<-done
+	return false
+}
+
+// Unknown answers a call of a method that there is not. Errors: UNKNOWN_OP.
+func Unknown(any, grpc.ServerStream) error {
+	return fault.New(fault.UnknownOp, "there is no such method; server reflection lists all")
+}
