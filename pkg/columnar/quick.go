@@ -13,12 +13,12 @@ import (
 // order, nothing between the tokens. It costs a third of parsing. Where anything
 // is otherwise it stops and returns false; the columns that it has filled by
 // then hold what a parser would have found, so that one can fill the others.
-func (r *Reader) quick(line []byte) bool {
-	for i, c := range r.columns {
-		if !bytes.HasPrefix(line, r.keys[i]) {
+func (b *Builder) quick(line []byte) bool {
+	for i, c := range b.columns {
+		if !bytes.HasPrefix(line, b.keys[i]) {
 			return false
 		}
-		line = line[len(r.keys[i]):]
+		line = line[len(b.keys[i]):]
 		n := c.quick(line)
 		if n == 0 {
 			return false

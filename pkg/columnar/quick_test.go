@@ -15,15 +15,14 @@ const plainThing = `[
   "tags":{"type":"array","arrayOf":"string"},"any":"array","ns":{"type":"array","arrayOf":"number"},"bs":{"type":"array","arrayOf":"boolean"}},
   "relations":{"owner":{"target":"Thing","type":"many-to-one"},"marks":{"target":"Thing","type":"many-to-many"},"more":{"target":"Thing","type":"many-to-many"}}}]`
 
-func readers(t testing.TB, scale int) (quick, slow *Reader) {
+func builders(t testing.TB, scale int) (quick, slow *Builder) {
 	c, err := schema.Parse([]byte(plainThing))
 	if err != nil {
 		t.Fatal(err)
 	}
 	e := c.Entity("Thing")
 	s := NewShape(e, e.Members, Options{DecimalScale: scale, Filled: func(r *schema.Relation) bool { return r.Name == "marks" }})
-	quick, slow = NewReader(nil, s, 0), NewReader(nil, s, 0)
-	quick.settled, slow.settled = true, true
+	quick, slow = NewBuilder(s, 0), NewBuilder(s, 0)
 	slow.keys = nil // so that quick finds nothing
 	for range s.fields {
 		slow.keys = append(slow.keys, []byte{0})
@@ -34,13 +33,13 @@ func readers(t testing.TB, scale int) (quick, slow *Reader) {
 // both reads a line in both ways and compares the columns.
 func both(t *testing.T, scale int, before, line string) (took bool) {
 	t.Helper()
-	quick, slow := readers(t, scale)
-	for _, r := range []*Reader{quick, slow} {
-		if err := r.add([]byte(before)); err != nil {
+	quick, slow := builders(t, scale)
+	for _, r := range []*Builder{quick, slow} {
+		if err := r.AddJSON([]byte(before)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	errs := [2]error{quick.add([]byte(line)), slow.add([]byte(line))}
+	errs := [2]error{quick.AddJSON([]byte(line)), slow.AddJSON([]byte(line))}
 	if (errs[0] == nil) != (errs[1] == nil) || errs[0] != nil && errs[0].Error() != errs[1].Error() {
 		t.Fatalf("%s: quickly %v, slowly %v", line, errs[0], errs[1])
 	}
@@ -50,7 +49,7 @@ func both(t *testing.T, scale int, before, line string) (took bool) {
 	for i := range quick.columns {
 		same(t, line, quick.columns[i], slow.columns[i])
 	}
-	again, _ := readers(t, scale)
+	again, _ := builders(t, scale)
 	return again.quick([]byte(line))
 }
 

@@ -174,12 +174,12 @@ var layers = map[string][]string{
 	"protofile":     {"mesh", "fault", "schema"},
 	"access":        {"fault", "strictjson", "schema", "query", "mesh"},
 	"bus":           {"fault", "strictjson", "schema", "query", "mesh", "telemetry"},
-	"store":         {"fault", "strictjson", "schema", "query", "mesh"},
+	"store":         {"fault", "strictjson", "schema", "query", "mesh", "columnar"},
 	"identity":      {"fault", "mesh", "access", "bus"},
 	"event":         {"fault", "strictjson", "schema", "query", "mesh", "access", "bus", "telemetry", "identity"},
 	"gateway":       {"fault", "schema", "mesh", "protofile", "access", "bus", "telemetry", "identity", "event"},
 	"stores":        {"fault", "strictjson", "schema", "query", "mesh", "store"},
-	"storetest":     {"fault", "strictjson", "schema", "query", "mesh", "store"},
+	"storetest":     {"fault", "strictjson", "schema", "query", "mesh", "columnar", "store"},
 	"transporttest": {"fault", "strictjson", "schema", "query", "mesh", "event", "access", "bus", "store"},
 	"repotest":      {},
 	"testserver":    {},
@@ -199,7 +199,7 @@ var libraries = map[string][]string{
 	"database/sql":                        {"bench/floor", "pkg/store/sqldb", "pkg/stores", "pkg/testserver"},
 	"github.com/go-sql-driver/mysql":      {"pkg/store/sqldb/mysql", "pkg/testserver"},
 	"go.mongodb.org/mongo-driver/":        {"pkg/stores/mongodb"},
-	"github.com/apache/arrow-go/v18":      {"pkg/columnar", "services/gateway-http/arrowhttp"},
+	"github.com/apache/arrow-go/v18":      {"pkg/columnar", "services/gateway-grpc"},
 	"github.com/jackc/pgx/v5":             {"pkg/store/postgres", "pkg/stores/hsqldb", "pkg/testserver", "bench/floor"},
 }
 

@@ -31,6 +31,7 @@ type arguments struct {
 	expectedVersion int64 // 0 = any
 	includeDeleted  bool
 	count           bool
+	form            form
 
 	root *fastjson.Value
 	docs []*strictjson.Doc
@@ -202,13 +203,16 @@ func (a *arguments) option(key []byte, v *fastjson.Value) (known bool, err error
 	case "cursor":
 		a.cursor, err = text(v, "cursor")
 	default:
-		return false, nil
+		return a.form.member(key, v)
 	}
 	return true, err
 }
 
 // need answers the absence of a member that the op must have.
 func (a *arguments) need(op *mesh.Op) error {
+	if a.form.named != "" && op.Name != "stream" {
+		return unknownMember([]byte(a.form.named))
+	}
 	for _, n := range op.Needs {
 		there := false
 		switch n.Member {

@@ -21,7 +21,18 @@ const shop = `[{"name":"Item","collection":"items","timestamps":true,"fields":{
 // shopOf opens a shop with n items.
 func shopOf(b testing.TB, n int) *store.Store {
 	b.Helper()
-	cat, err := schema.Parse([]byte(shop))
+	s := storeOf(b, shop)
+	ask(b, s, "Maker", "create", `{"data":{"id":"m","name":"M"}}`)
+	for i := range n {
+		ask(b, s, "Item", "create", item(i))
+	}
+	return s
+}
+
+// storeOf opens an empty database of that catalog.
+func storeOf(b testing.TB, source string) *store.Store {
+	b.Helper()
+	cat, err := schema.Parse([]byte(source))
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -38,10 +49,6 @@ func shopOf(b testing.TB, n int) *store.Store {
 			b.Error(err)
 		}
 	})
-	ask(b, s, "Maker", "create", `{"data":{"id":"m","name":"M"}}`)
-	for i := range n {
-		ask(b, s, "Item", "create", item(i))
-	}
 	return s
 }
 

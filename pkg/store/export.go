@@ -28,7 +28,7 @@ func (c *call) export(ctx context.Context) *mesh.Reply {
 		}
 		_, err = l.hand(ctx, buf, 1)
 		return err
-	})
+	}, nil)
 }
 
 // parentsFirst orders entities so that what a record refers to comes before it,

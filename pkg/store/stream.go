@@ -24,8 +24,9 @@ const (
 )
 
 // stream is op stream: every record that the filter leaves, one JSON object a
-// line, in one state of the database and in constant memory. It takes filter,
-// sort, limit (absent: all), skip, select, exclude and relations.
+// line, or as Arrow if the request's format says so, in one state of the database
+// and in constant memory. It takes filter, sort, limit (absent: all), skip,
+// select, exclude and relations, and what form has.
 func (c *call) stream(ctx context.Context) (*mesh.Reply, error) {
 	where, err := c.where(mesh.Read)
 	if err != nil {
@@ -43,15 +44,23 @@ func (c *call) stream(ctx context.Context) (*mesh.Reply, error) {
 			return nil, invalid("limit must be an integer from 0 (all)")
 		}
 	}
-	return c.lines(ctx, f.produce), nil
+	if !c.args.form.arrow {
+		return c.lines(ctx, f.produce, nil), nil
+	}
+	t, err := f.table()
+	if err != nil {
+		return nil, err
+	}
+	return c.lines(ctx, t.produce, t.encoder.Close), nil
 }
 
-// lines is the reply that producer makes, in one state of the database.
-func (c *call) lines(ctx context.Context, produce producer) *mesh.Reply {
+// lines is the reply that producer makes, in one state of the database. When it
+// has ended, free is called, which may be nil.
+func (c *call) lines(ctx context.Context, produce producer, free func()) *mesh.Reply {
 	// The reader outlives the call: the stream ends with Close.
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	l := &lines{
-		conn: c.store.conn, produce: produce, cancel: cancel,
+		conn: c.store.conn, produce: produce, cancel: cancel, free: free,
 		full: make(chan []byte), empty: make(chan []byte, 2), done: make(chan struct{}),
 	}
 	l.empty <- make([]byte, 0, chunkSize+chunkSize/4)
@@ -63,12 +72,13 @@ func (c *call) lines(ctx context.Context, produce producer) *mesh.Reply {
 // producer reads records and hands lines of them on.
 type producer func(ctx context.Context, r driver.Reader, l *lines) error
 
-// lines is a stream on its way: a goroutine reads the database into one buffer
+// lines is a stream on its way, of whatever bytes: a goroutine reads the database into one buffer
 // while the consumer has the other.
 type lines struct {
 	conn    driver.Conn
 	produce producer
 	cancel  context.CancelFunc
+	free    func()
 
 	full, empty chan []byte
 	done        chan struct{} // closed when the goroutine has ended, with err set
@@ -110,6 +120,9 @@ func (l *lines) Close() error {
 func (l *lines) run(ctx context.Context) {
 	defer close(l.done)
 	defer l.cancel()
+	if l.free != nil {
+		defer l.free()
+	}
 	l.err = l.conn.Snapshot(ctx, func(r driver.Reader) error { return l.produce(ctx, r, l) })
 	if l.err != nil {
 		l.err = fault.From(l.err)
@@ -135,7 +148,7 @@ func (f *find) produce(ctx context.Context, r driver.Reader, l *lines) error {
 		for i := range page.Len() {
 			buf = append(page.Append(buf, i, maxReply), '\n')
 			if len(buf) > maxReply {
-				return fault.New(fault.PayloadTooLarge, "one record is larger than %d MB: ask for fewer relations", maxReply>>20)
+				return errLargeRecord
 			}
 			if buf, err = l.hand(ctx, buf, chunkSize); err != nil {
 				return err

@@ -120,6 +120,7 @@ var topics = []struct {
 	{"data set", dataSet},
 	{"stream", stream},
 	{"stream close", streamClose},
+	{"stream as Arrow", arrow},
 	{"guard rows", guardRows},
 	{"guard of another catalog", guardClosed},
 	{"guard fields", guardFields},

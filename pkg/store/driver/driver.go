@@ -175,6 +175,8 @@ type Capabilities struct {
 	Sync    string // what an acknowledged write survives: "full", "normal", …, SyncUnknown
 	// Exclusive tells that one process alone may serve the database.
 	Exclusive bool
+	// Cells tells that rows fill Arrow's columns without JSON in between; see Cells.
+	Cells bool
 	// Evidence is how the dialect was tested: "engine", "emulator", "text".
 	Evidence string
 }

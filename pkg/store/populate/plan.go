@@ -40,6 +40,7 @@ type Plan struct {
 // member is one key of the record: its JSON up to the value, and where the
 // value comes from.
 type member struct {
+	of     schema.Member
 	key    []byte // {"id": for the first, ,"name": for the others
 	column int    // of the projection; -1 for a relation that is not populated
 	child  int    // of the plan's children; -1 for what is not populated
@@ -139,7 +140,7 @@ func compile(scope query.Scope, members []schema.Member, extra []*schema.Column,
 		if !shown[m.Name] || !named(readable, m.Name) {
 			continue
 		}
-		out := member{key: schema.AppendString([]byte{','}, m.Name), column: -1, child: -1}
+		out := member{of: m, key: schema.AppendString([]byte{','}, m.Name), column: -1, child: -1}
 		if len(p.members) == 0 {
 			out.key[0] = '{'
 		}
@@ -247,6 +248,25 @@ func (p *Plan) Column(c *schema.Column) int {
 		}
 	}
 	return -1
+}
+
+// Shown are the record's members, with the places in the projection of those that
+// are read from there; -1 for others.
+func (p *Plan) Shown() (members []schema.Member, places []int) {
+	for i := range p.members {
+		members, places = append(members, p.members[i].of), append(places, p.members[i].column)
+	}
+	return members, places
+}
+
+// Fills reports whether a relation is filled in.
+func (p *Plan) Fills(r *schema.Relation) bool {
+	for _, c := range p.children {
+		if c.relation == r {
+			return true
+		}
+	}
+	return false
 }
 
 // Populates reports whether relations are filled in, which takes a Page.

@@ -293,7 +293,7 @@ func (db *DB) sharing(p *sqlgen.Plan) *sqlgen.Plan {
 
 // Capabilities implements driver.Conn.
 func (db *DB) Capabilities() driver.Capabilities {
-	c := driver.Capabilities{Dialect: db.dialect.Name, Transactions: true, Sync: db.synced, Evidence: "engine"}
+	c := driver.Capabilities{Dialect: db.dialect.Name, Transactions: true, Sync: db.synced, Cells: true, Evidence: "engine"}
 	if db.options.cockroach {
 		c.Evidence = "emulator"
 	}

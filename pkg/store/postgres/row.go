@@ -243,3 +243,52 @@ func (r *row) binary(i int) []byte {
 	n, _ := hex.Decode(out, b[2:])
 	return out[:n]
 }
+
+// AppendText implements driver.Cells.
+func (r *row) AppendText(dst []byte, i int) ([]byte, bool) {
+	b := r.values[i]
+	if r.kinds[i] == schema.KindDecimal && b != nil {
+		text, ok := schema.CanonicalDecimal(view(b))
+		return append(dst, text...), ok
+	}
+	return append(dst, b...), b != nil
+}
+
+// Word implements driver.Cells.
+func (r *row) Word(i int) (uint64, bool) {
+	b := r.values[i]
+	if b == nil {
+		return 0, false
+	}
+	switch r.kinds[i] {
+	case schema.KindFloat:
+		read := float
+		if r.binaryAt(i) {
+			read = float8
+		}
+		f, ok := read(b)
+		if f == 0 {
+			f = 0 // no negative zero
+		}
+		return math.Float64bits(f), ok
+	case schema.KindTime:
+		if r.binaryAt(i) {
+			ms, ok := timestamp(b)
+			return uint64(ms), ok
+		}
+		var buf [32]byte
+		text := appendTime(buf[:0], b)
+		if text[0] != '"' {
+			return 0, false
+		}
+		ms, ok := schema.ParseTime(view(text[1 : len(text)-1]))
+		return uint64(ms), ok
+	case schema.KindBool:
+		if len(b) == 1 && b[0] == 't' {
+			return 1, true
+		}
+		return 0, true
+	}
+	n, err := strconv.ParseInt(view(b), 10, 64)
+	return uint64(n), err == nil
+}

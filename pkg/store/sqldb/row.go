@@ -246,3 +246,40 @@ func (r *row) copy(i int) []byte {
 }
 
 func (r *row) string(i int) string { return string(r.bytes(i)) }
+
+// AppendText implements driver.Cells.
+func (r *row) AppendText(dst []byte, i int) ([]byte, bool) {
+	switch s, isText := r.values[i].(string); {
+	case r.values[i] == nil:
+		return dst, false
+	case r.kinds[i] == schema.KindDecimal:
+		b := r.decimal(i)
+		return append(dst, b...), b != nil
+	case isText:
+		return append(dst, s...), s != "" || r.kinds[i] == schema.KindText
+	}
+	b := r.bytes(i)
+	return append(dst, b...), len(b) > 0 || r.kinds[i] == schema.KindText
+}
+
+// Word implements driver.Cells.
+func (r *row) Word(i int) (uint64, bool) {
+	if r.values[i] == nil {
+		return 0, false
+	}
+	switch r.kinds[i] {
+	case schema.KindBool:
+		if r.bool(i) {
+			return 1, true
+		}
+		return 0, true
+	case schema.KindFloat:
+		f, ok := r.float(i)
+		return math.Float64bits(f + 0), ok // no negative zero
+	case schema.KindTime:
+		ms, ok := r.time(i)
+		return uint64(ms), ok
+	}
+	n, ok := r.integer(i)
+	return uint64(n), ok
+}

@@ -15,6 +15,10 @@ type row struct {
 	stmt  *sqlite.Stmt
 	kinds []schema.Kind
 	text  []byte // what Text has given out of this row
+	// day is the last date that was read, and begins when it did: of a table, many
+	// instants have one date.
+	day    [10]byte
+	begins int64
 }
 
 // bytes copies a column's bytes to dst, straight from the statement.
@@ -145,11 +149,30 @@ func (r *row) time(i int) (int64, bool) {
 	var buf [64]byte
 	b := buf[:r.stmt.ColumnBytes(i, buf[:])]
 	if isInstant(b) {
-		if t, err := time.Parse(schema.TimeLayout, unsafe.String(&b[0], len(b))); err == nil {
-			return t.UnixMilli(), true
+		if [10]byte(b) == r.day {
+			if ms, ok := clock(b); ok {
+				return r.begins + ms, true
+			}
+		}
+		if ms, ok := schema.ParseTime(unsafe.String(&b[0], len(b))); ok {
+			since, _ := clock(b)
+			r.day, r.begins = [10]byte(b), ms-since
+			return ms, true
 		}
 	}
 	return foreignTime(string(b))
+}
+
+// clock is the time of day of an instant in its fixed form, in milliseconds.
+func clock(b []byte) (ms int64, ok bool) {
+	two := func(i int) uint { return uint(b[i]-'0')*10 + uint(b[i+1]-'0') }
+	for _, i := range [...]int{11, 12, 14, 15, 17, 18, 20, 21, 22} {
+		if b[i]-'0' > 9 {
+			return 0, false
+		}
+	}
+	h, m, s := two(11), two(14), two(17)
+	return int64((h*60+m)*60+s)*1000 + int64(two(20)*10+uint(b[22]-'0')), h < 24 && m < 60 && s < 60 && b[13] == ':' && b[16] == ':'
 }
 
 // Null implements driver.Row.
@@ -165,4 +188,48 @@ func (r *row) Text(i int) []byte {
 	}
 	r.text = r.bytes(r.text, i, n)
 	return r.text[at:len(r.text):len(r.text)]
+}
+
+// AppendText implements driver.Cells.
+func (r *row) AppendText(dst []byte, i int) ([]byte, bool) {
+	at := len(dst)
+	if cap(dst)-at < textRoom {
+		dst = append(dst, make([]byte, textRoom)...)
+	}
+	n := r.stmt.ColumnBytes(i, dst[at:cap(dst)])
+	if n == cap(dst)-at { // it may be longer
+		n = r.stmt.ColumnLen(i)
+		dst = r.bytes(dst[:at], i, n)
+	}
+	if n == 0 && (r.kinds[i] != schema.KindText || r.Null(i)) { // an empty text is no JSON and no decimal
+		return dst[:at], false
+	}
+	return dst[:at+n], true
+}
+
+// textRoom is how many bytes a text is expected to need at most: one that fits
+// costs a question less.
+const textRoom = 256
+
+// Word implements driver.Cells. What is not zero is not null.
+func (r *row) Word(i int) (uint64, bool) {
+	switch r.kinds[i] {
+	case schema.KindFloat:
+		f := r.stmt.ColumnFloat(i)
+		if f != 0 {
+			return math.Float64bits(f), !math.IsInf(f, 0)
+		}
+	case schema.KindTime:
+		ms, ok := r.time(i)
+		return uint64(ms), ok
+	default:
+		n := r.stmt.ColumnInt64(i)
+		if n != 0 {
+			if r.kinds[i] == schema.KindBool {
+				n = 1
+			}
+			return uint64(n), true
+		}
+	}
+	return 0, !r.Null(i)
 }

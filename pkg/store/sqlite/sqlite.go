@@ -166,7 +166,7 @@ func (o *Options) check() error {
 
 // Capabilities implements driver.Conn.
 func (db *DB) Capabilities() driver.Capabilities {
-	return driver.Capabilities{Dialect: db.dialect.Name, Transactions: true, Sync: db.sync, Exclusive: true, Evidence: "engine"}
+	return driver.Capabilities{Dialect: db.dialect.Name, Transactions: true, Sync: db.sync, Exclusive: true, Cells: true, Evidence: "engine"}
 }
 
 // Epoch implements driver.Conn.

@@ -16,7 +16,7 @@ import (
 // Capabilities are those of a database that was never met. What its commits
 // survive is set by its administrator, and nobody has asked it.
 func Capabilities(dialect string) driver.Capabilities {
-	return driver.Capabilities{Dialect: dialect, Transactions: true, Sync: driver.SyncUnknown, Evidence: "text"}
+	return driver.Capabilities{Dialect: dialect, Transactions: true, Sync: driver.SyncUnknown, Cells: true, Evidence: "text"}
 }
 
 // Types are the declared types of one database.

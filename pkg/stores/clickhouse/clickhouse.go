@@ -163,7 +163,7 @@ func (db *DB) exec(ctx context.Context, sql string) error {
 // isolated. Sync is what MergeTree does by itself: it writes without fsync, so an
 // answer survives the death of the processes, not a loss of power.
 func (db *DB) Capabilities() driver.Capabilities {
-	return driver.Capabilities{Dialect: "clickhouse", Transactions: true, Exposed: true, Sync: "normal", Exclusive: true, Evidence: "engine"}
+	return driver.Capabilities{Dialect: "clickhouse", Transactions: true, Exposed: true, Sync: "normal", Exclusive: true, Cells: true, Evidence: "engine"}
 }
 
 // Epoch implements driver.Conn.

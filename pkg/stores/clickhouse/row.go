@@ -141,3 +141,33 @@ func (r *row) bytes(i int) []byte {
 	}
 	return nil
 }
+
+// AppendText implements driver.Cells.
+func (r *row) AppendText(dst []byte, i int) ([]byte, bool) {
+	if r.kinds[i] == schema.KindDecimal {
+		v := r.Value(i)
+		return append(dst, v.Text()...), !v.IsNull()
+	}
+	t := r.cells[i].text
+	if t == nil || *t == "" && r.kinds[i] == schema.KindJSON {
+		return dst, false
+	}
+	return append(dst, *t...), true
+}
+
+// Word implements driver.Cells.
+func (r *row) Word(i int) (uint64, bool) {
+	switch v := r.Value(i); v.Kind() {
+	case schema.KindNull:
+		return 0, false
+	case schema.KindFloat:
+		return math.Float64bits(v.Float()), true
+	case schema.KindBool:
+		if v.Bool() {
+			return 1, true
+		}
+		return 0, true
+	default:
+		return uint64(v.Int()), true
+	}
+}

@@ -52,7 +52,7 @@ func TestPromises(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	want := driver.Capabilities{Dialect: "db2", Transactions: true, Sync: driver.SyncUnknown, Evidence: "text"}
+	want := driver.Capabilities{Dialect: "db2", Transactions: true, Sync: driver.SyncUnknown, Cells: true, Evidence: "text"}
 	if got := conn.Capabilities(); got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}

@@ -65,7 +65,7 @@ func open(ctx context.Context, address string, d *sqlgen.Dialect, cat *schema.Ca
 			` VALUES ("n", 0, '', '', '', 0, '', '', '', UNIX_MILLIS())`,
 	}
 	e.Bind, e.Time = bind, parseTime
-	e.Capabilities = driver.Capabilities{Dialect: "hsqldb", Transactions: true, Sync: "normal", Evidence: "engine"}
+	e.Capabilities = driver.Capabilities{Dialect: "hsqldb", Transactions: true, Sync: "normal", Cells: true, Evidence: "engine"}
 	if facts[2] == "false" {
 		e.Capabilities.Sync = "full"
 	}

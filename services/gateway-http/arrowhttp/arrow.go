@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/octomesh/octomesh/pkg/access"
+	"github.com/octomesh/octomesh/pkg/columnar"
 	"github.com/octomesh/octomesh/pkg/gateway"
 	"github.com/octomesh/octomesh/pkg/mesh"
 	"github.com/octomesh/octomesh/services/gateway-http/door"
@@ -13,20 +14,15 @@ import (
 // Transport is this protocol's name in scopes, logs and metrics.
 const Transport = "arrow"
 
-// ContentType is that of an Arrow IPC stream, as IANA registered it.
-const ContentType = "application/vnd.apache.arrow.stream"
-
 // Arrow serves /arrow.
 type Arrow struct {
 	door      *door.Door
 	artefacts gateway.Artefacts
-	// compressing has a place for each stream that may be compressed.
-	compressing chan struct{}
 }
 
 // New returns the protocol over a Door.
 func New(d *door.Door) *Arrow {
-	return &Arrow{door: d, compressing: make(chan struct{}, maxCompressed)}
+	return &Arrow{door: d}
 }
 
 // Mount adds the routes.
@@ -93,7 +89,7 @@ func refuse(x *httpserver.Exchange, method, allow string) {
 func binary(x *httpserver.Exchange) bool {
 	for kind := range strings.SplitSeq(x.Header("Accept"), ",") {
 		name, params, _ := strings.Cut(kind, ";")
-		if strings.EqualFold(strings.TrimSpace(name), ContentType) {
+		if strings.EqualFold(strings.TrimSpace(name), columnar.ContentType) {
 			q, given := strings.CutPrefix(strings.ReplaceAll(params, " ", ""), "q=0")
 			return !given || strings.Trim(q, ".0") != ""
 		}

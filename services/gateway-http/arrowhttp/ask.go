@@ -56,8 +56,21 @@ func (a *ask) arguments(x *httpserver.Exchange, e *schema.Entity) ([]byte, error
 		}
 		args = strconv.AppendInt(key(args, "limit"), int64(limit), 10)
 	}
-	if !a.binary && a.compression != "" {
-		return nil, fault.New(fault.InvalidRequest, "compression is for Arrow streams: send Accept: %s", ContentType)
+	if !a.binary {
+		if a.compression != "" {
+			return nil, fault.New(fault.InvalidRequest, "compression is for Arrow streams: send Accept: %s", columnar.ContentType)
+		}
+		return append(args, '}'), nil
+	}
+	args = append(key(args, "format"), `"arrow"`...)
+	if a.rows > 0 {
+		args = strconv.AppendInt(key(args, "batchSize"), int64(a.rows), 10)
+	}
+	if a.compression != "" {
+		args = schema.AppendString(key(args, "compression"), a.compression)
+	}
+	if a.scale != columnar.AsText {
+		args = strconv.AppendInt(key(args, "decimal"), int64(a.scale), 10)
 	}
 	return append(args, '}'), nil
 }
@@ -103,6 +116,8 @@ func (a *ask) add(args, object []byte) ([]byte, error) {
 				text = value
 			}
 			err = a.option(string(name), string(text))
+		case "format":
+			err = fault.New(fault.InvalidRequest, "the form is what Accept says: %s, or JSON", columnar.ContentType)
 		case "options":
 			if string(value) != "null" {
 				args, err = a.add(args, value)

@@ -1,13 +1,9 @@
 package arrowhttp
 
 import (
-	"bytes"
 	"context"
 	"io"
 	"strconv"
-
-	"github.com/apache/arrow-go/v18/arrow"
-	"github.com/apache/arrow-go/v18/arrow/ipc"
 
 	"github.com/octomesh/octomesh/pkg/columnar"
 	"github.com/octomesh/octomesh/pkg/fault"
@@ -35,7 +31,7 @@ func (t *Arrow) describe(x *httpserver.Exchange, p *gateway.Project, entity stri
 	}
 	kind, of, write := "application/json", "flights", flights
 	if binary(x) {
-		kind, of, write = ContentType, "flights ipc", catalogueTable
+		kind, of, write = columnar.ContentType, "flights ipc", catalogueTable
 	}
 	body, tag := t.artefacts.Of(of, p, gateway.View{Read: true}, func() []byte { return write(p.Catalog) })
 	door.Describe(x, kind, body, tag)
@@ -50,7 +46,7 @@ func describeEntity(x *httpserver.Exchange, p *gateway.Project, name string) {
 	x.LogEntity = e.Name
 	kind, body := "application/json", entitySchema(e)
 	if binary(x) {
-		kind, body = ContentType, table(whole(e).Arrow(), nil)
+		kind, body = columnar.ContentType, table(whole(e))
 	}
 	door.Describe(x, kind, body, gateway.Tag(body))
 }
@@ -101,38 +97,41 @@ func catalogueTable(c *schema.Catalog) []byte {
 		panic(err) // it is a constant
 	}
 	e := described.Entity("Flights")
-	var rows []byte
+	var rows [][]byte
 	for _, d := range c.Entities {
 		for _, f := range whole(d).Fields() {
-			rows = schema.AppendString(append(rows, `{"descriptor":`...), d.Name)
-			rows = schema.AppendString(append(rows, `,"collection":`...), d.Collection)
-			rows = schema.AppendString(append(rows, `,"name":`...), f.Name)
-			rows = schema.AppendString(append(rows, `,"type":`...), f.Type)
-			rows = append(strconv.AppendBool(append(rows, `,"nullable":`...), f.Nullable), '}', '\n')
+			b := schema.AppendString([]byte(`{"descriptor":`), d.Name)
+			b = schema.AppendString(append(b, `,"collection":`...), d.Collection)
+			b = schema.AppendString(append(b, `,"name":`...), f.Name)
+			b = schema.AppendString(append(b, `,"type":`...), f.Type)
+			rows = append(rows, append(strconv.AppendBool(append(b, `,"nullable":`...), f.Nullable), '}'))
 		}
 	}
 	members := e.Members[2:] // it has no records, so neither ids nor versions
-	shape := columnar.NewShape(e, members, columnar.Options{DecimalScale: columnar.AsText})
-	batch, err := columnar.NewReader(&body{left: rows}, shape, 0).Read(context.Background())
-	if err != nil {
-		panic(err) // it was written right above
-	}
-	return table(shape.Arrow(), batch)
+	return table(columnar.NewShape(e, members, columnar.Options{DecimalScale: columnar.AsText}), rows...)
 }
 
-// table is a whole IPC stream of one batch, or none, in memory.
-func table(s *arrow.Schema, batch arrow.RecordBatch) []byte {
-	var b bytes.Buffer
-	w := ipc.NewWriter(&b, ipc.WithSchema(s))
-	if batch != nil {
-		if err := w.Write(batch); err != nil {
-			panic(err) // of memory
+// table is a whole IPC stream in memory, of records that were written here.
+func table(s *columnar.Shape, records ...[]byte) []byte {
+	w, err := columnar.NewEncoder(s, "")
+	if err != nil {
+		panic(err) // it compresses nothing
+	}
+	defer w.Close()
+	b, err := w.Schema(nil)
+	batch := columnar.NewBuilder(s, len(records))
+	for _, r := range records {
+		if err == nil {
+			err = batch.AddJSON(r)
 		}
 	}
-	if err := w.Close(); err != nil {
+	if err == nil && len(records) > 0 {
+		b, err = w.Batch(b, batch)
+	}
+	if err != nil {
 		panic(err)
 	}
-	return b.Bytes()
+	return w.End(b)
 }
 
 // body is a reply that came whole, as chunks.

@@ -40,7 +40,7 @@ func columns(ctx context.Context, entity string, shape *columnar.Shape, lines co
 			return nil, err
 		}
 		if size += len(line); size > maxColumns {
-			return nil, fault.New(fault.PayloadTooLarge, "columns of JSON have at most %d MB: ask for fewer records, or send Accept: %s", maxColumns>>20, ContentType)
+			return nil, fault.New(fault.PayloadTooLarge, "columns of JSON have at most %d MB: ask for fewer records, or send Accept: %s", maxColumns>>20, columnar.ContentType)
 		}
 		o, err := parser.ParseBytes(line)
 		if err == nil {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 
+	"github.com/octomesh/octomesh/pkg/columnar"
 	"github.com/octomesh/octomesh/pkg/fault"
 	"github.com/octomesh/octomesh/pkg/mesh"
 )
@@ -155,7 +156,9 @@ func (l *lines) Next(ctx context.Context) ([]byte, error) {
 		return nil, err
 	}
 	if !l.begun {
-		l.begun = true
+		if l.begun = true; columnar.IsStream(part) {
+			return nil, fault.New(fault.InvalidRequest, "this protocol carries JSON: ask /arrow or Flight for Arrow")
+		}
 		l.b = append(l.b, `{"status":"ok","data":[`...)
 	}
 	if err != nil {

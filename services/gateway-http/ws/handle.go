@@ -11,6 +11,7 @@ import (
 
 	"github.com/valyala/fastjson"
 
+	"github.com/octomesh/octomesh/pkg/columnar"
 	"github.com/octomesh/octomesh/pkg/fault"
 	"github.com/octomesh/octomesh/pkg/mesh"
 	"github.com/octomesh/octomesh/pkg/schema"
@@ -292,6 +293,9 @@ func (c *conn) lines(ctx context.Context, a about, chunks mesh.Chunks) error {
 			return err
 		}
 		ended := err != nil
+		if count == 0 && len(rest) == 0 && columnar.IsStream(part) {
+			return fault.New(fault.InvalidRequest, "a WebSocket carries JSON: ask /arrow or Flight for Arrow")
+		}
 		rest = append(rest, part...)
 		b = append(b[:0], `{"type":"chunk"`...)
 		if a.reqID != nil {

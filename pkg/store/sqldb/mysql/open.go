@@ -109,7 +109,7 @@ func open(ctx context.Context, name string, cfg *mysql.Config, cat *schema.Catal
 		Row:    "(?, 0, '', '', '', 0, '', '', '', CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED))",
 	}
 	e.Bind, e.Time, e.Check = bind, parseTime, unkept
-	e.Capabilities = driver.Capabilities{Dialect: name, Transactions: true, Sync: sync, Evidence: "engine"}
+	e.Capabilities = driver.Capabilities{Dialect: name, Transactions: true, Sync: sync, Cells: true, Evidence: "engine"}
 	if !s.mariadb { // no MySQL server was to be had, see the module standin
 		e.Capabilities.Evidence = "emulator"
 	}

@@ -57,32 +57,39 @@ func (p *parts) Next(context.Context) ([]byte, error) {
 	return b, nil
 }
 
-// text is what a reader makes of parts: through real IPC bytes, each batch as
-// arrow-go shows it in JSON.
+// text is what becomes of parts: through real IPC bytes, each batch as arrow-go
+// shows it in JSON.
 func text(t testing.TB, s *columnar.Shape, rows int, lines ...string) (string, error) {
 	t.Helper()
-	var wire bytes.Buffer
-	var w *ipc.Writer
-	r := columnar.NewReader(&parts{left: lines}, s, rows)
-	for {
-		batch, err := r.Read(t.Context())
-		if err != nil && !errors.Is(err, io.EOF) {
-			return "", err
-		}
-		if w == nil {
-			w = ipc.NewWriter(&wire, ipc.WithSchema(r.Shape().Arrow()))
-		}
-		if err != nil {
-			break
-		}
-		if err := w.Write(batch); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := w.Close(); err != nil {
+	e, err := columnar.NewEncoder(s, "")
+	if err != nil {
 		t.Fatal(err)
 	}
-	in, err := ipc.NewReader(&wire)
+	defer e.Close()
+	b, scan := columnar.NewBuilder(s, rows), columnar.NewScanner(&parts{left: lines})
+	out, err := e.Schema(nil)
+	for err == nil {
+		var line []byte
+		if line, err = scan.Next(t.Context()); err == nil {
+			err = b.AddJSON(line)
+		}
+		if b.Full() || errors.Is(err, io.EOF) && b.Rows() > 0 {
+			var werr error
+			if out, werr = e.Batch(out, b); werr != nil {
+				t.Fatal(werr)
+			}
+		}
+	}
+	if !errors.Is(err, io.EOF) {
+		return "", err
+	}
+	return shown(t, e.End(out)), nil
+}
+
+// shown is an IPC stream as JSON, each batch in brackets.
+func shown(t testing.TB, wire []byte) string {
+	t.Helper()
+	in, err := ipc.NewReader(bytes.NewReader(wire))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +102,7 @@ func text(t testing.TB, s *columnar.Shape, rows int, lines ...string) (string, e
 	if in.Err() != nil {
 		t.Fatal(in.Err())
 	}
-	return out.String(), nil
+	return out.String()
 }
 
 // show writes a batch as JSON, its columns in their order.
@@ -222,7 +229,10 @@ func TestDecimals(t *testing.T) {
 func TestRelations(t *testing.T) {
 	t.Parallel()
 	e := thing(t)
-	s := columnar.NewShape(e, e.Members, columnar.Options{DecimalScale: columnar.AsText, Filled: func(r *schema.Relation) bool { return r.Name == "marks" }})
+	s := columnar.NewShape(e, e.Members, columnar.Options{DecimalScale: columnar.AsText, Filled: func(r *schema.Relation) bool { return r.Name == "marks" }}).
+		Only(func(name string) bool {
+			return name == "id" || name == "_version" || name == "owner" || name == "marks"
+		})
 	got, err := text(t, s, 0, `{"id":"1","_version":1,"owner":{"id":"o1","name":"x"},"marks":[{"id":"m1"},{"id":"m2"}]}`+"\n"+`{"id":"2","_version":1,"owner":null,"marks":[]}`+"\n")
 	const want = `[{"id":"1","_version":1,"owner":"o1","marks":["m1","m2"]}` + "\n" + `{"id":"2","_version":1,"owner":null,"marks":[]}` + "\n]"
 	if err != nil || got != want {
@@ -230,11 +240,13 @@ func TestRelations(t *testing.T) {
 	}
 }
 
-// What the first record lacks the caller may not read; what later ones lack is
-// null, what nobody knows is passed over, what comes twice counts once.
+// What a record lacks is null, what nobody knows is passed over, what comes twice
+// counts once.
 func TestMembers(t *testing.T) {
 	t.Parallel()
-	got, err := text(t, plain(t), 0, `{"s":"a","id":"1","later":{},"i":1,"i":2}`+"\n\n"+`{"id":"2","t":"b"}`+"\n")
+	e := thing(t)
+	some := columnar.NewShape(e, []schema.Member{{Name: "id", Column: e.Column("id")}, {Name: "s", Column: e.Column("s")}, {Name: "i", Column: e.Column("i")}}, columnar.Options{DecimalScale: columnar.AsText})
+	got, err := text(t, some, 0, `{"s":"a","id":"1","later":{},"i":1,"i":2}`+"\n\n"+`{"id":"2","t":"b"}`+"\n")
 	if want := `[{"id":"1","s":"a","i":1}` + "\n" + `{"id":"2","s":null,"i":null}` + "\n]"; err != nil || got != want {
 		t.Errorf("%s %v", got, err)
 	}
@@ -256,13 +268,6 @@ func TestRefused(t *testing.T) {
 	if _, err := text(t, plain(t), 0, `{"id":"1"}`); fault.CodeOf(err) != fault.Internal {
 		t.Errorf("half a record: %v", err)
 	}
-	r := columnar.NewReader(&parts{left: []string{`{"id":"1"}` + "\n"}, end: fault.New(fault.Unavailable, "gone")}, plain(t), 1)
-	if b, err := r.Read(t.Context()); err != nil || b.NumRows() != 1 {
-		t.Fatal(err)
-	}
-	if _, err := r.Read(t.Context()); fault.CodeOf(err) != fault.Unavailable {
-		t.Errorf("the end of the lines became %v", err)
-	}
 }
 
 // FuzzColumns: whatever lines hold, they become valid batches or are refused
@@ -282,22 +287,39 @@ func FuzzColumns(f *testing.F) {
 	})
 }
 
-// forever gives the same lines again.
-type forever struct {
-	lines []byte
-	left  int
-}
-
-func (f *forever) Next(context.Context) ([]byte, error) {
-	if f.left == 0 {
-		return nil, io.EOF
+// Compression takes memory, so only so many streams are compressed at a time; a
+// place is free again when a stream is over.
+func TestCompressionIsBounded(t *testing.T) {
+	var open []*columnar.Encoder
+	for range columnar.MaxCompressed {
+		e, err := columnar.NewEncoder(plain(t), "zstd")
+		if err != nil {
+			t.Fatal(err)
+		}
+		open = append(open, e)
 	}
-	f.left--
-	return f.lines, nil
+	if _, err := columnar.NewEncoder(plain(t), "lz4"); fault.CodeOf(err) != fault.Overloaded {
+		t.Errorf("one more: %v", err)
+	}
+	if _, err := columnar.NewEncoder(plain(t), ""); err != nil {
+		t.Errorf("one without compression: %v", err)
+	}
+	for _, e := range open {
+		e.Close()
+		e.Close()
+	}
+	e, err := columnar.NewEncoder(plain(t), "lz4")
+	if err != nil {
+		t.Fatalf("after they are over: %v", err)
+	}
+	e.Close()
+	if _, err := columnar.NewEncoder(plain(t), "gzip"); fault.CodeOf(err) != fault.InvalidRequest {
+		t.Errorf("gzip: %v", err)
+	}
 }
 
-// BenchmarkReader is the cost of a record of 300 bytes, from JSON to IPC.
-func BenchmarkReader(b *testing.B) {
+// BenchmarkJSON is the cost of a record of 300 bytes, from JSON to IPC.
+func BenchmarkJSON(b *testing.B) {
 	c, err := schema.Parse([]byte(`[{"name":"U","collection":"us","fields":{"email":"string","name":"string","age":"number","active":"boolean","role":"string","bio":"text","score":"number","created":"date","updated":"date"}}]`))
 	if err != nil {
 		b.Fatal(err)
@@ -313,17 +335,23 @@ func BenchmarkReader(b *testing.B) {
 		b.Fatal("no JSON")
 	}
 	shape := columnar.NewShape(e, e.Members, columnar.Options{DecimalScale: columnar.AsText})
-	r := columnar.NewReader(&forever{lines.Bytes(), b.N/n + 1}, shape, 0)
-	w := ipc.NewWriter(io.Discard, ipc.WithSchema(shape.Arrow()))
+	batch := columnar.NewBuilder(shape, 0)
+	w, err := columnar.NewEncoder(shape, "")
+	if err != nil {
+		b.Fatal(err)
+	}
+	all := bytes.Split(bytes.TrimSpace(lines.Bytes()), []byte{'\n'})
+	var out []byte
 	b.ReportAllocs()
 	b.SetBytes(int64(lines.Len() / n))
-	for {
-		batch, err := r.Read(b.Context())
-		if err != nil {
-			break
-		}
-		if err := w.Write(batch); err != nil {
+	for i := range b.N {
+		if err := batch.AddJSON(all[i%n]); err != nil {
 			b.Fatal(err)
+		}
+		if batch.Full() {
+			if out, err = w.Batch(out[:0], batch); err != nil {
+				b.Fatal(err)
+			}
 		}
 	}
 }

@@ -1,0 +1,98 @@
+package columnar
+
+import (
+	"encoding/base64"
+	"unicode/utf8"
+
+	"github.com/octomesh/octomesh/pkg/fault"
+)
+
+// Cells is a row of a database that puts its values straight into columns; see
+// driver.Cells, of which it is the part that is needed here.
+type Cells interface {
+	// AppendText appends the bytes of a text, a decimal or a JSON value; false for
+	// null, with dst as it was.
+	AppendText(dst []byte, i int) ([]byte, bool)
+	// Word returns an integer, the bits of a float, the milliseconds of an instant,
+	// or a boolean as 0 or 1; false for null.
+	Word(i int) (uint64, bool)
+}
+
+// Add takes a row in; places says for each column which cell it is, -1 for none.
+// The batch is then what AddJSON would have made of the row's record. Errors and
+// what follows: as AddJSON.
+func (b *Builder) Add(row Cells, places []int) error {
+	b.rows++
+	for i, c := range b.columns {
+		if places[i] < 0 || c.hollow {
+			c.null()
+		} else if err := b.cell(c, row, places[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *Builder) cell(c *column, row Cells, i int) error {
+	switch c.kind {
+	case floats, integers, instants, truths:
+		w, ok := row.Word(i)
+		switch {
+		case !ok:
+			c.null()
+		case c.kind == truths:
+			c.data = appendBit(c.data, c.n, w != 0)
+			c.done()
+		default:
+			c.word(w)
+		}
+		return nil
+	case texts, documents, ids, loose:
+		return c.take(row, i)
+	}
+	raw, ok := row.AppendText(b.scratch[:0], i)
+	b.scratch = raw
+	if !ok {
+		c.null()
+		return nil
+	}
+	switch c.kind {
+	case decimals:
+		return c.decimal(view(raw))
+	case binaries:
+		data, err := base64.StdEncoding.AppendDecode(c.data, raw)
+		if err != nil {
+			return c.wrong("text that is no base64")
+		}
+		c.data = data
+		c.done()
+		return nil
+	}
+	if !utf8.Valid(raw) {
+		return errText
+	}
+	if c.quick(raw) == len(raw) {
+		return nil
+	}
+	v, err := b.parser.ParseBytes(raw)
+	if err != nil {
+		return fault.Wrap(err, fault.Internal, "a list is no JSON")
+	}
+	return c.add(v)
+}
+
+// take takes a text as it is.
+func (c *column) take(row Cells, i int) error {
+	at := len(c.data)
+	data, ok := row.AppendText(c.data, i)
+	if !ok {
+		c.null()
+		return nil
+	}
+	if !utf8.Valid(data[at:]) {
+		return errText
+	}
+	c.data = data
+	c.done()
+	return nil
+}
