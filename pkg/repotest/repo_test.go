@@ -187,7 +187,7 @@ var layers = map[string][]string{
 
 // libraries say where alone a library may be imported in product code.
 var libraries = map[string][]string{
-	"github.com/nats-io/nats.go":          {"pkg/bus", "pkg/event", "pkg/identity", "services/auth", "services/entity/relay", "services/octomesh", "services/gateway-http/cmd", "bench", "pkg/transporttest"},
+	"github.com/nats-io/nats.go":          {"pkg/bus", "pkg/event", "pkg/identity", "pkg/gateway/gatewaytest", "services/auth", "services/entity/relay", "services/octomesh", "services/gateway-http/cmd", "bench", "pkg/transporttest"},
 	"github.com/nats-io/nats-server/":     {"pkg/bus", "services/auth/callout", "services/octomesh", "bench"},
 	"github.com/nats-io/jwt/v2":           {"pkg/access", "services/auth", "pkg/bus"},
 	"github.com/valyala/fasthttp":         {"services/gateway-http", "bench"},

@@ -2,7 +2,6 @@ package gatewayhttp_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -13,15 +12,10 @@ import (
 	"time"
 
 	"github.com/fasthttp/websocket"
-	"github.com/nats-io/nkeys"
 	"go.uber.org/goleak"
 
-	"github.com/octomesh/octomesh/pkg/access"
 	"github.com/octomesh/octomesh/pkg/bus"
-	"github.com/octomesh/octomesh/pkg/bus/embedded"
-	"github.com/octomesh/octomesh/pkg/fault"
-	"github.com/octomesh/octomesh/pkg/identity"
-	"github.com/octomesh/octomesh/pkg/mesh"
+	"github.com/octomesh/octomesh/pkg/gateway/gatewaytest"
 	"github.com/octomesh/octomesh/pkg/telemetry"
 	gatewayhttp "github.com/octomesh/octomesh/services/gateway-http"
 	"github.com/octomesh/octomesh/services/gateway-http/internal/scripted"
@@ -34,74 +28,17 @@ func TestMain(m *testing.M) {
 		goleak.IgnoreAnyFunction("github.com/nats-io/nats-server/v2/server.init.0.func1"))
 }
 
-// world is a NATS server with what the gateway needs of the other services: an
-// auth service that knows one key, and a worker that answers by the op's name.
+// world is a gateway and what it meets.
 type world struct {
-	t           *testing.T
-	ns          *embedded.Server
-	signer      *access.Signer
-	catalogs    *bus.Bucket
-	revocations *bus.Bucket
-	url         string
-	service     *gatewayhttp.Service
+	*gatewaytest.World
+	t   *testing.T
+	url string
 }
 
 func start(t *testing.T) *world {
 	t.Helper()
-	ns, err := embedded.Start(embedded.Options{StoreDir: t.TempDir(), Port: embedded.NoListen})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(ns.Shutdown)
-	w := &world{t: t, ns: ns}
-	w.auth()
-	w.worker()
-	w.gateway()
-	return w
-}
-
-func (w *world) auth() {
-	t := w.t
-	pair, _ := nkeys.CreateAccount()
-	seed, _ := pair.Seed()
-	var err error
-	if w.signer, err = access.NewSigner(seed); err != nil {
-		t.Fatal(err)
-	}
-	nc, err := w.ns.Dialer(bus.RoleAuth).Dial("test")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(nc.Close)
-	open := func(name string) *bus.Bucket {
-		b, err := bus.OpenBucket(t.Context(), nc, name, bus.BucketConfig{Create: true})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return b
-	}
-	w.catalogs, w.revocations = open(bus.BucketCatalogs), open(bus.BucketRevocations)
-	value := `{"id":"id-default","slug":"default","version":"v1","dialect":"sqlite","schemas":` + scripted.Schemas + `}`
-	if err := w.catalogs.Put(t.Context(), "default", []byte(value)); err != nil {
-		t.Fatal(err)
-	}
-	stop, err := bus.ServeControl(nc, "auth", map[string]bus.ControlFunc{
-		"issuer": func(context.Context, *bus.ControlRequest) ([]byte, error) {
-			return json.Marshal(map[string][]string{"keys": {w.signer.Public()}})
-		},
-		"exchange": func(_ context.Context, r *bus.ControlRequest) ([]byte, error) {
-			var ask identity.Ask
-			if err := json.Unmarshal(r.Body, &ask); err != nil || ask.Key != scripted.Key || ask.RemoteAddr == "" {
-				return nil, fault.New(fault.Unauthorized, "unknown")
-			}
-			token, err := w.signer.Sign(&mesh.Principal{ID: "k:AAAAAAAA", Kind: mesh.Key, Scopes: mesh.Scopes{
-				access.Projects: {"*"}, access.Operations: {"*"}, access.Transports: {"*"},
-			}}, time.Minute)
-			if err != nil {
-				return nil, err
-			}
-			return json.Marshal(map[string]string{"token": token})
-		},
+	w := &world{t: t}
+	w.World = gatewaytest.Start(t, scripted.Schemas, scripted.Key, map[string]bus.ControlFunc{
 		"ticket": func(_ context.Context, r *bus.ControlRequest) ([]byte, error) {
 			return fmt.Appendf(nil, `{"ticket":"t","expiresIn":30,"known":%v}`, r.Header.Token != ""), nil
 		},
@@ -109,64 +46,24 @@ func (w *world) auth() {
 			return fmt.Appendf(nil, `{"same":%v}`, strings.Contains(string(r.Body), r.Header.Token) && r.Header.Token != ""), nil
 		},
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(stop)
 	echo := func(status string) bus.ControlFunc {
 		return func(_ context.Context, r *bus.ControlRequest) ([]byte, error) {
 			return fmt.Appendf(nil, `{"status":"ok","data":{"%s":%s,"transport":%q}}`, status, r.Body, r.Header.Transport), nil
 		}
 	}
-	stop, err = bus.ServeControl(nc, "admin", map[string]bus.ControlFunc{
+	w.Serve("admin", map[string]bus.ControlFunc{
 		"keys.list": echo("list"), "keys.create": echo("create"), "keys.update": echo("update"), "keys.delete": echo("delete"), "scopes.list": echo("scopes"),
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(stop)
-}
-
-func (w *world) worker() {
-	h, err := bus.NewHost(w.ns.Dialer(bus.RoleEntity), bus.HostOptions{})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	err = h.Serve(bus.Project{Slug: "default", ID: "id-default", CatalogVersion: "v1", Dialect: "sqlite"}, mesh.CallerFunc(func(_ context.Context, r *mesh.Request) (*mesh.Reply, error) {
-		if r.Token == "" {
-			return nil, fault.New(fault.Unauthorized, "send an API key")
-		}
-		return &mesh.Reply{Body: fmt.Appendf(nil, `{"status":"ok","data":{"op":%q,"args":%s}}`, r.Op, r.Args)}, nil
-	}))
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.t.Cleanup(func() { _ = h.Drain(context.Background()) })
-}
-
-func (w *world) gateway() {
 	cfg := gatewayhttp.DefaultConfig()
 	cfg.Host, cfg.Port = "127.0.0.1", 0
 	_, metrics := telemetry.New("gateway-http", telemetry.Options{Output: io.Discard})
-	s, err := gatewayhttp.New(cfg, gatewayhttp.Deps{Dialer: w.ns.Dialer(bus.RoleGateway), Metrics: metrics})
+	s, err := gatewayhttp.New(cfg, gatewayhttp.Deps{Dialer: w.NATS.Dialer(bus.RoleGateway), Metrics: metrics})
 	if err != nil {
-		w.t.Fatal(err)
+		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- s.Run(ctx) }()
-	w.t.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil {
-			w.t.Errorf("run: %v", err)
-		}
-	})
-	select {
-	case <-s.Ready():
-	case <-time.After(10 * time.Second):
-		w.t.Fatal("the gateway does not become ready")
-	}
-	w.url, w.service = "http://"+s.Addr().String(), s
+	w.Run(s)
+	w.url = "http://" + s.Addr().String()
+	return w
 }
 
 func (w *world) do(method, path, body string, headers ...string) (int, string) {
@@ -245,7 +142,6 @@ func TestProjectsComeAndGo(t *testing.T) {
 	if status, body := w.do("GET", "/new/health", ""); status != 404 {
 		t.Fatalf("%d %s", status, body)
 	}
-	value := `{"id":"id-new","slug":"new","version":"v1","dialect":"sqlite","schemas":` + scripted.Schemas + `}`
 	wait := func(what string, status int) {
 		t.Helper()
 		for end := time.Now().Add(5 * time.Second); ; <-time.After(5 * time.Millisecond) {
@@ -258,14 +154,12 @@ func TestProjectsComeAndGo(t *testing.T) {
 			}
 		}
 	}
-	if err := w.catalogs.Put(t.Context(), "new", []byte(value)); err != nil {
-		t.Fatal(err)
-	}
+	w.Publish("new", scripted.Schemas)
 	wait("a new project", 200)
-	if err := w.catalogs.Put(t.Context(), "new", []byte(`{"id":`)); err != nil {
+	if err := w.Catalogs.Put(t.Context(), "new", []byte(`{"id":`)); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.catalogs.Put(t.Context(), "new", []byte(`{"id":"id-new","slug":"new","schemas":[],"deleted":true}`)); err != nil {
+	if err := w.Catalogs.Put(t.Context(), "new", []byte(`{"id":"id-new","slug":"new","schemas":[],"deleted":true}`)); err != nil {
 		t.Fatal(err)
 	}
 	wait("a deleted project", 404)
@@ -285,10 +179,7 @@ func TestRevocationEndsStreams(t *testing.T) {
 		t.Fatal(err)
 	}
 	begun := time.Now()
-	name, value := identity.Revocation("k:AAAAAAAA", begun)
-	if err := w.revocations.Put(t.Context(), name, value); err != nil {
-		t.Fatal(err)
-	}
+	w.Revoke()
 	_, _, err = c.ReadMessage()
 	var closed *websocket.CloseError
 	if !errors.As(err, &closed) || closed.Code != 4003 {
