@@ -19,6 +19,7 @@ func (m *Message) fill(e *schema.Entity, n *number.Entity, records map[string]*M
 	members := map[string]schema.Member{}
 	for _, k := range e.Members {
 		members[k.Name] = k
+		m.Keys = append(m.Keys, k.Name)
 	}
 	for _, given := range n.List() {
 		k, there := members[given.Member]
@@ -61,6 +62,7 @@ func (f *Field) describe(k schema.Member, wire string, records map[string]*Messa
 	}
 	f.Kind = kinds[c.Type]
 	f.Optional = c.Role != schema.RoleID && c.Role != schema.RoleVersion
+	f.ReadOnly = c.Role == schema.RoleVersion
 	if c.Field != nil {
 		f.Comment = c.Field.Description
 	}

@@ -18,6 +18,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/octomesh/octomesh/pkg/protofile"
+	"github.com/octomesh/octomesh/pkg/protofile/internal/drawn"
 	"github.com/octomesh/octomesh/pkg/protofile/number"
 	"github.com/octomesh/octomesh/pkg/schema"
 )
@@ -160,7 +161,7 @@ func TestAny(t *testing.T) {
 		var n number.Numbers
 		var before protoreflect.FileDescriptor
 		for range rapid.IntRange(1, 3).Draw(t, "steps") {
-			c := drawCatalog(t)
+			c := drawn.Catalog(t)
 			if c == nil {
 				continue
 			}

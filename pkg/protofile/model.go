@@ -13,6 +13,7 @@ const (
 	Sort                    // string: a text, or a JSON value where it begins as one
 	Decimal                 // string: a number, with all of its digits
 	Ref                     // string: an id, or a record whose id counts
+	Verb                    // string: what stands behind the point of a text
 	Double                  // double: a number
 	Int32                   // int32: a number
 	Int64                   // int64: a number
@@ -24,7 +25,7 @@ const (
 
 // protoNames are the kinds' types in a proto file.
 var protoNames = [...]string{
-	Text: "string", JSON: "string", Sort: "string", Decimal: "string", Ref: "string",
+	Text: "string", JSON: "string", Sort: "string", Decimal: "string", Ref: "string", Verb: "string",
 	Double: "double", Int32: "int32", Int64: "int64", Bool: "bool", Binary: "bytes", Bytes: "bytes",
 }
 
@@ -52,6 +53,8 @@ type Message struct {
 	Comment  string
 	Fields   []*Field // by number
 	Reserved []int32  // numbers that must not be used, in order
+	// Keys are the members of a record in the order in which it shows them.
+	Keys []string
 }
 
 // Method is one method of a Service. Input is always a single message.

@@ -117,7 +117,7 @@ const eventComment = "Tells of a change; or, type position, that nothing was mis
 // eventFields are those of a change; record is its third.
 func eventFields(record *Field) []*Field {
 	return []*Field{
-		text(1, "type", "type", "created, updated, deleted, upserted; position; gap."), text(2, "id", "id", ""), record,
+		of(Verb, 1, "type", "event", "created, updated, deleted, upserted; position; gap."), text(2, "id", "id", ""), record,
 		repeated(text(4, "changed", "changed", "The members that an update changed.")),
 		of(Bool, 5, "inserted", "inserted", "An upsert that made the record."),
 		text(6, "match", "match", "With a filter: enter, stay or leave. What leaves has no record."),

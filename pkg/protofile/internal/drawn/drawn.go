@@ -1,4 +1,6 @@
-package protofile_test
+// Package drawn draws catalogs for the property tests of protofile: any schemas
+// with names that protobuf, its code generators or protofile have a use for.
+package drawn
 
 import (
 	"fmt"
@@ -11,10 +13,9 @@ import (
 
 var typeNames = []string{"string", "text", "number", "boolean", "date", "json", "array", "integer", "decimal", "float", "objectId", "enum", "binary"}
 
-// drawCatalog makes any catalog, with names that protobuf, its code generators or
-// this package have a use for themselves; nil where the names fall together in a
+// Catalog draws a catalog; it is nil where the names drawn fall together in a
 // database.
-func drawCatalog(t *rapid.T) *schema.Catalog {
+func Catalog(t *rapid.T) *schema.Catalog {
 	entities := rapid.SliceOfNDistinct(rapid.SampledFrom([]string{
 		"Author", "Book", "BookList", "BookService", "Empty", "Entity", "string", "message", "Stream", "IdRequest", "id", "X", "FindAll", "name",
 	}), 1, 5, rapid.ID[string]).Draw(t, "entities")
