@@ -46,7 +46,7 @@ var kinds = [...]Kind{
 func (f *Field) describe(k schema.Member, wire string, records map[string]*Message) {
 	if r := k.Relation; r != nil {
 		switch {
-		case wire == number.Record(r.Target.Name):
+		case wire == number.Record(r):
 			f.Kind, f.Message = Record, records[r.Target.Name]
 			f.ReadOnly = r.Stored() || r.Type == schema.OneToMany
 			f.Optional, f.Repeated = r.Stored(), !r.Stored()

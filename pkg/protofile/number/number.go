@@ -49,8 +49,13 @@ func SplitKey(key string) (member, wire string) {
 	return member, wire
 }
 
-// Record is the wire of a member that holds records of that entity.
-func Record(entity string) string { return "." + entity }
+// Record is the wire of a relation's records: one of the target, or any number.
+func Record(r *schema.Relation) string {
+	if r.Stored() {
+		return "." + r.Target.Name
+	}
+	return "." + r.Target.Name + "*"
+}
 
 // Scalar is the protobuf type of a type's values. JSON and arrays are JSON text,
 // dates are texts of RFC 3339, decimals are texts so that every digit stays.
@@ -159,7 +164,7 @@ func (e *Entity) extend(of *schema.Entity) (changed bool) {
 		if r.Stored() {
 			add(Key(r.Name, "string"))
 		}
-		add(Key(r.Name, Record(r.Target.Name)))
+		add(Key(r.Name, Record(r)))
 	}
 	for _, m := range of.Members {
 		if m.Relation == nil {

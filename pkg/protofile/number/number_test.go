@@ -38,7 +38,7 @@ func names(e *number.Entity) string {
 func TestFirstTime(t *testing.T) {
 	n, changed := number.Extend(nil, parse(t, author))
 	want := "1=id(id string) 2=name(name string) 3=password(password string) 4=age(age int64) 5=Name_2(Name_2 double) 6=name2_2(name2 bool) " +
-		"7=version(_version int64) 8=boss(boss string) 9=boss_record(boss .Author) 10=team(team .Author) 11=createdAt(createdAt string) 12=updatedAt(updatedAt string)"
+		"7=version(_version int64) 8=boss(boss string) 9=boss_record(boss .Author) 10=team(team .Author*) 11=createdAt(createdAt string) 12=updatedAt(updatedAt string)"
 	if got := names(n["Author"]); got != want || !changed {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
