@@ -1,0 +1,190 @@
+package sql
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/ipc"
+
+	"github.com/octomesh/octomesh/pkg/columnar"
+	"github.com/octomesh/octomesh/pkg/fault"
+	"github.com/octomesh/octomesh/pkg/mesh"
+	"github.com/octomesh/octomesh/pkg/schema"
+)
+
+// stream is a reply of op stream that is an Arrow IPC stream.
+type stream struct {
+	chunks mesh.Chunks
+	rest   []byte // of the chunk that is being read
+	err    error  // what the chunks ended with
+	reader *ipc.Reader
+	ctx    context.Context // of the read that is going on
+}
+
+// stream asks for the records that a level scans.
+func (o *opening) stream(ctx context.Context, a *asked, decimalScale int) (*stream, error) {
+	form := []byte(`,"format":"arrow"`)
+	if decimalScale != columnar.AsText {
+		form = strconv.AppendInt(append(form, `,"decimal":`...), int64(decimalScale), 10)
+	}
+	s := a.level.scan
+	reply, err := o.ask(ctx, "stream", s.tables[s.root].entity.Name, a.stream(form))
+	if err != nil {
+		return nil, err
+	}
+	if reply.Chunks == nil {
+		return nil, fault.New(fault.Internal, "a stream without chunks")
+	}
+	return &stream{chunks: reply.Chunks}, nil
+}
+
+func (s *stream) close() {
+	if s.reader != nil {
+		s.reader.Release()
+		s.reader = nil
+	}
+	_ = s.chunks.Close()
+}
+
+// Read implements io.Reader over the chunks.
+func (s *stream) Read(p []byte) (int, error) {
+	for len(s.rest) == 0 {
+		if s.err == nil {
+			s.rest, s.err = s.chunks.Next(s.ctx)
+		}
+		if s.err != nil {
+			return 0, s.err
+		}
+	}
+	n := copy(p, s.rest)
+	s.rest = s.rest[n:]
+	return n, nil
+}
+
+// read returns the next batch, valid until the next read; io.EOF after the last.
+// Errors: those that the chunks end with; INTERNAL for what is no IPC stream.
+func (s *stream) read(ctx context.Context) (arrow.RecordBatch, error) {
+	s.ctx = ctx
+	var err error
+	if s.reader == nil {
+		if s.reader, err = ipc.NewReader(s); err != nil {
+			s.reader = nil
+			return nil, s.failed(err)
+		}
+	}
+	if s.reader.Next() {
+		return s.reader.RecordBatch(), nil
+	}
+	if err := s.reader.Err(); err != nil && !errors.Is(err, io.EOF) {
+		return nil, s.failed(err)
+	}
+	return nil, s.ended()
+}
+
+// ended reads on to the end of the chunks: a stream that broke off behind its last
+// whole batch is not a whole one.
+func (s *stream) ended() error {
+	for s.err == nil {
+		_, s.err = s.chunks.Next(s.ctx)
+	}
+	if errors.Is(s.err, io.EOF) {
+		return io.EOF
+	}
+	return fault.From(s.err)
+}
+
+func (s *stream) failed(err error) error {
+	if s.err != nil && !errors.Is(s.err, io.EOF) {
+		return fault.From(s.err)
+	}
+	return fault.Wrap(err, fault.Internal, "the rows could not be read")
+}
+
+// cells are the rows of a stream.
+type cells struct {
+	*stream
+	asked  *asked
+	batch  arrow.RecordBatch
+	at     int64
+	places []int // where the scan's columns are in the batch; -1 = nowhere
+	row    []schema.Value
+}
+
+func (c *cells) next(ctx context.Context) ([]schema.Value, error) {
+	for c.batch == nil || c.at == c.batch.NumRows() {
+		batch, err := c.read(ctx)
+		if err != nil {
+			return nil, err
+		}
+		c.batch, c.at = batch, 0
+		if c.places == nil {
+			c.place()
+		}
+	}
+	for i, at := range c.places {
+		if at < 0 {
+			continue
+		}
+		var err error
+		if c.row[i], err = cell(c.batch.Column(at), int(c.at), c.asked.level.scan.columns[i].of.Type); err != nil {
+			return nil, err
+		}
+	}
+	c.at++
+	return c.row, nil
+}
+
+func (c *cells) place() {
+	columns := c.asked.level.scan.columns
+	c.places = make([]int, len(columns))
+	for i, of := range columns {
+		c.places[i] = -1
+		if at := c.batch.Schema().FieldIndices(of.of.Name); len(at) > 0 && c.asked.used[i] {
+			c.places[i] = at[0]
+		}
+	}
+}
+
+// cell is a value of a column. Texts are copies: what is kept of a batch would
+// keep all of it.
+func cell(a arrow.Array, i int, t schema.Type) (schema.Value, error) {
+	if a.IsNull(i) {
+		return schema.Null, nil
+	}
+	switch a := a.(type) {
+	case *array.String:
+		text := strings.Clone(a.Value(i))
+		switch t.Kind() {
+		case schema.KindDecimal:
+			if d, ok := schema.CanonicalDecimal(text); ok {
+				return schema.DecimalOf(d), nil
+			}
+		case schema.KindJSON:
+			return schema.JSONOf(text), nil
+		case schema.KindText:
+			return schema.TextOf(text), nil
+		}
+	case *array.Int64:
+		return schema.IntOf(a.Value(i)), nil
+	case *array.Float64:
+		return schema.FloatOf(a.Value(i)), nil
+	case *array.Boolean:
+		return schema.BoolOf(a.Value(i)), nil
+	case *array.Timestamp:
+		return schema.TimeOf(int64(a.Value(i))), nil
+	case *array.Binary:
+		return schema.TextOf(base64.StdEncoding.EncodeToString(a.Value(i))), nil
+	case *array.List:
+		if text, err := json.Marshal(a.GetOneForMarshal(i)); err == nil {
+			return schema.JSONOf(string(text)), nil
+		}
+	}
+	return schema.Null, fault.New(fault.Internal, "a record has a value that is not of its field's type")
+}
