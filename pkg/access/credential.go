@@ -18,7 +18,7 @@ func Authorization(header string) (c Credential, err error) {
 		c.Bearer = strings.Clone(value)
 		return c, nil
 	case strings.EqualFold(scheme, "Basic"):
-		b, err := base64.StdEncoding.DecodeString(value)
+		b, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(value, "=")) // some clients leave the padding out
 		user, password, ok := strings.Cut(string(b), ":")
 		if err == nil && ok {
 			c.User, c.Password = user, password

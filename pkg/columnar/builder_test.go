@@ -67,7 +67,7 @@ func text(t testing.TB, s *columnar.Shape, rows int, lines ...string) (string, e
 	}
 	defer e.Close()
 	b, scan := columnar.NewBuilder(s, rows), columnar.NewScanner(&parts{left: lines})
-	out, err := e.Schema(nil)
+	out := e.Schema(nil)
 	for err == nil {
 		var line []byte
 		if line, err = scan.Next(t.Context()); err == nil {

@@ -62,12 +62,16 @@ func NewEncoder(s *Shape, compression string) (*Encoder, error) {
 }
 
 // Schema appends the message that begins the stream.
-func (e *Encoder) Schema(dst []byte) ([]byte, error) {
-	p := ipc.GetSchemaPayload(e.shape.arrow, memory.DefaultAllocator)
+func (e *Encoder) Schema(dst []byte) []byte { return append(dst, e.shape.Encapsulated()...) }
+
+// Encapsulated is the schema as a message of an IPC stream, which is how Flight
+// tells it too.
+func (s *Shape) Encapsulated() []byte {
+	p := ipc.GetSchemaPayload(s.arrow, memory.DefaultAllocator)
 	defer p.Release()
-	e.out = dst
-	_, err := p.WritePayload((*sink)(e))
-	return e.taken(err)
+	out := &Encoder{}
+	_, _ = p.WritePayload((*sink)(out)) // into memory
+	return out.out
 }
 
 // Batch appends what the Builder holds, and empties it.

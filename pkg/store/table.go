@@ -43,9 +43,7 @@ func (f *find) table() (*table, error) {
 // produce is the producer.
 func (t *table) produce(ctx context.Context, r driver.Reader, l *lines) (err error) {
 	t.l = l
-	if t.out, err = t.encoder.Schema(<-l.empty); err != nil {
-		return err
-	}
+	t.out = t.encoder.Schema(<-l.empty)
 	if t.find.plan.Populates() {
 		err = t.populated(ctx, r)
 	} else {

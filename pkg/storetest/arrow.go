@@ -65,7 +65,7 @@ func (d *db) sameInColumns(entity, args string, rows int, filled ...string) {
 		d.Fatal(err)
 	}
 	defer w.Close()
-	want, err := w.Schema(nil)
+	want := w.Schema(nil)
 	batch := columnar.NewBuilder(shape, rows)
 	for line := range strings.Lines(lines) {
 		if err == nil {

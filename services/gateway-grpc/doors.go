@@ -3,6 +3,7 @@ package gatewaygrpc
 import (
 	"google.golang.org/grpc"
 
+	"github.com/octomesh/octomesh/services/gateway-grpc/flight"
 	"github.com/octomesh/octomesh/services/gateway-grpc/rpc"
 )
 
@@ -10,8 +11,12 @@ import (
 // turned on: Flight is on its own port and on that of gRPC.
 func (s *Service) doors(e *rpc.Entrance) []*grpc.Server {
 	servers := make([]*grpc.Server, len(s.listeners))
+	arrow := flight.New(e, nil)
 	for i := range servers {
 		servers[i] = rpc.NewServer(e, rpc.Unknown)
+		if s.cfg.Flight {
+			arrow.Register(servers[i])
+		}
 	}
 	return servers
 }

@@ -84,16 +84,10 @@ func (e *Entrance) Enter(ctx context.Context, transport, project string) (*Calle
 	if err := c.headers(md); err != nil {
 		return nil, err
 	}
-	if c.Credential, err = credential(md); err != nil || c.Credential.IsZero() {
-		return c, err
-	}
-	c.Credential.RemoteAddr = remote(ctx)
-	c.Principal, c.Header.Token, err = e.Identity.Principal(ctx, c.Credential)
-	if err != nil {
+	if err := e.identify(ctx, c, md); err != nil {
 		return nil, err
 	}
-	x.Principal = c.Principal.ID
-	return c, e.Count(ctx, c)
+	return c, nil
 }
 
 // Count counts one more call of the caller's, and tells it what is left.

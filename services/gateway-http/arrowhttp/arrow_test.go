@@ -143,7 +143,7 @@ func encoded(r *mesh.Request, lines string) (string, error) {
 		return "", err
 	}
 	defer w.Close()
-	out, err := w.Schema(nil)
+	out := w.Schema(nil)
 	batch := columnar.NewBuilder(s, form.BatchSize)
 	for line := range strings.Lines(lines) {
 		if err == nil {

@@ -118,7 +118,7 @@ func table(s *columnar.Shape, records ...[]byte) []byte {
 		panic(err) // it compresses nothing
 	}
 	defer w.Close()
-	b, err := w.Schema(nil)
+	b := w.Schema(nil)
 	batch := columnar.NewBuilder(s, len(records))
 	for _, r := range records {
 		if err == nil {

@@ -1,0 +1,145 @@
+package flight
+
+import (
+	"bytes"
+
+	af "github.com/apache/arrow-go/v18/arrow/flight"
+
+	"github.com/octomesh/octomesh/pkg/fault"
+	"github.com/octomesh/octomesh/pkg/schema"
+	"github.com/octomesh/octomesh/pkg/strictjson"
+)
+
+// maxAsk bounds a ticket, or a command, in bytes.
+const maxAsk = 1 << 20
+
+// ask is what a ticket or a descriptor names: {"project","entity", and the
+// members of the op stream}.
+type ask struct {
+	project, entity string
+	filter          []byte // as it came; nil = none
+	rest            []byte // the other members, each behind a comma
+	count           bool   // the client wants to know how many records there are
+	positioned      bool   // there is a minPosition among the rest
+	from            int64  // of a DoPut: rows that are stored already
+}
+
+// describe reads a descriptor. Errors: INVALID_REQUEST, PARSE_ERROR.
+func describe(d *af.FlightDescriptor) (*ask, error) {
+	switch {
+	case d.GetType() == af.DescriptorPATH && len(d.Path) == 1:
+		return &ask{entity: d.Path[0]}, nil
+	case d.GetType() == af.DescriptorPATH && len(d.Path) == 2:
+		return &ask{project: d.Path[0], entity: d.Path[1]}, nil
+	case d.GetType() == af.DescriptorCMD:
+		return read(d.Cmd)
+	}
+	return nil, fault.New(fault.InvalidRequest, `a descriptor is a path [project, entity] or [entity], or a command: JSON {"project","entity","filter",…}`)
+}
+
+// read reads a ticket or a command. Errors: INVALID_REQUEST, PARSE_ERROR.
+func read(text []byte) (*ask, error) {
+	if len(text) > maxAsk {
+		return nil, fault.New(fault.PayloadTooLarge, "a ticket has at most %d bytes", maxAsk)
+	}
+	if err := strictjson.Check(text, strictjson.DefaultDepth); err != nil {
+		return nil, err
+	}
+	a := &ask{}
+	var err error
+	object := strictjson.Members(text, func(name, value []byte) bool {
+		err = a.member(string(name), value)
+		return err == nil
+	})
+	switch {
+	case err != nil:
+		return nil, err
+	case !object:
+		return nil, fault.New(fault.InvalidRequest, "a ticket is a JSON object")
+	case a.entity == "":
+		return nil, fault.New(fault.InvalidRequest, "a ticket names an entity")
+	}
+	return a, nil
+}
+
+func (a *ask) member(name string, value []byte) error {
+	text, _ := strictjson.Text(value)
+	switch name {
+	case "project":
+		a.project = string(text)
+	case "entity":
+		a.entity = string(text)
+	case "op":
+		if string(text) != "stream" {
+			return fault.New(fault.InvalidRequest, "the op of a ticket is stream")
+		}
+	case "format":
+		if string(text) != "arrow" {
+			return fault.New(fault.InvalidRequest, "Flight's format is arrow")
+		}
+	case "filter":
+		a.filter = bytes.Clone(value)
+	case "count":
+		a.count = string(value) == "true"
+	case "from":
+		from, err := whole(value)
+		if err != nil {
+			return fault.New(fault.InvalidRequest, "from is how many rows are stored already")
+		}
+		a.from = from
+	default:
+		a.positioned = a.positioned || name == "minPosition"
+		a.rest = append(schema.AppendString(append(a.rest, ','), name), ':')
+		a.rest = append(a.rest, value...)
+	}
+	return nil
+}
+
+func whole(b []byte) (n int64, err error) {
+	if len(b) == 0 || len(b) > 15 {
+		return 0, errDigits
+	}
+	for _, d := range b {
+		if d -= '0'; d > 9 {
+			return 0, errDigits
+		}
+		n = n*10 + int64(d)
+	}
+	return n, nil
+}
+
+var errDigits = fault.New(fault.InvalidRequest, "a number of digits was expected")
+
+// args is the request object of the op stream. With empty, it leaves no record:
+// what remains of the answer is the schema, and whether the request is one.
+func (a *ask) args(position string, empty bool) []byte {
+	b := []byte(`{"format":"arrow"`)
+	if position != "" && !a.positioned {
+		b = schema.AppendString(append(b, `,"minPosition":`...), position)
+	}
+	b = append(b, a.rest...)
+	switch none := `{"id":{"$in":[]}}`; {
+	case empty && a.given():
+		b = append(append(append(append(b, `,"filter":{"$and":[`...), a.filter...), ','), none+"]}"...)
+	case empty:
+		b = append(b, `,"filter":`+none...)
+	case a.filter != nil:
+		b = append(append(b, `,"filter":`...), a.filter...)
+	}
+	return append(b, '}')
+}
+
+// given reports whether there is a filter that $and can take; another one is the
+// worker's to refuse when the records are asked for.
+func (a *ask) given() bool { return len(a.filter) > 0 && a.filter[0] == '{' }
+
+// ticket names the same again, for the project and entity that were found.
+func (a *ask) ticket(project, entity string) []byte {
+	b := schema.AppendString([]byte(`{"project":`), project)
+	b = schema.AppendString(append(b, `,"entity":`...), entity)
+	b = append(append(b, `,"op":"stream"`...), a.rest...)
+	if a.filter != nil {
+		b = append(append(b, `,"filter":`...), a.filter...)
+	}
+	return append(b, '}')
+}
