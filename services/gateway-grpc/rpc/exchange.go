@@ -95,6 +95,12 @@ func (e *Entrance) stream(srv any, ss grpc.ServerStream, _ *grpc.StreamServerInf
 	return handler(srv, s)
 }
 
+// Serve serves a call that did not come through gRPC's own server as if it had.
+// Its error is a status.
+func (e *Entrance) Serve(ss grpc.ServerStream, handler grpc.StreamHandler) error {
+	return e.stream(nil, ss, nil, handler)
+}
+
 // stream is a ServerStream whose context has the exchange and which sends its
 // header with the first message.
 type stream struct {

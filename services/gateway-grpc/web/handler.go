@@ -1,0 +1,157 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"connectrpc.com/connect"
+	"github.com/rs/cors"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/peer"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/octomesh/octomesh/services/gateway-grpc/rpc"
+)
+
+// Methods knows what methods there are.
+type Methods interface {
+	// Method describes a method, "/mostajs.ProductService/FindAll", as the caller
+	// of ctx may use it. Errors: UNKNOWN_OP, those of rpc.Entrance.Enter.
+	Method(ctx context.Context, name string) (protoreflect.MethodDescriptor, error)
+	// Streams reports whether a method, if there is one of that name, replies with
+	// a stream.
+	Streams(name string) bool
+}
+
+// Handler serves gRPC-Web and Connect.
+type Handler struct {
+	entrance *rpc.Entrance
+	methods  Methods
+	serve    grpc.StreamHandler
+
+	mu   sync.RWMutex
+	made map[string]http.Handler // by method
+}
+
+// New returns the handler of all calls, which serve gets as gRPC's own server
+// gives them. origins are those whose pages may call; "*" is all.
+func New(e *rpc.Entrance, m Methods, serve grpc.StreamHandler, origins []string) http.Handler {
+	h := &Handler{entrance: e, methods: m, serve: serve, made: map[string]http.Handler{}}
+	if len(origins) == 0 {
+		return h
+	}
+	// https://connectrpc.com/docs/cors
+	return cors.New(cors.Options{
+		AllowedOrigins: origins, AllowedMethods: []string{http.MethodPost}, MaxAge: 7200,
+		AllowedHeaders: []string{
+			"Content-Type", "Connect-Protocol-Version", "Connect-Timeout-Ms", "Grpc-Timeout", "X-Grpc-Web", "X-User-Agent",
+			"X-Api-Key", "Authorization", "X-Project", "X-Request-Id", "Idempotency-Key", "Traceparent", "Octo-Min-Position", "If-Match",
+		},
+		ExposedHeaders: []string{
+			"Grpc-Status", "Grpc-Message", "Grpc-Status-Details-Bin", "X-Request-Id", "Octo-Position", "Octo-Version",
+			"Idempotency-Replayed", "Ratelimit-Limit", "Ratelimit-Remaining", "Ratelimit-Reset",
+		},
+	}).Handler(h)
+}
+
+// maxMade bounds the handlers in memory: names come from clients.
+const maxMade = 4096
+
+// ServeHTTP implements http.Handler.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if strings.Count(r.URL.Path, "/") != 2 {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		w.WriteHeader(http.StatusNotFound)
+		_, _ = w.Write([]byte("This port speaks gRPC, gRPC-Web and Connect: POST /<package>.<Service>/<Method>. The pages and REST are on the HTTP port.\n"))
+		return
+	}
+	h.of(r.URL.Path).ServeHTTP(w, r)
+}
+
+func (h *Handler) of(method string) http.Handler {
+	h.mu.RLock()
+	made := h.made[method]
+	h.mu.RUnlock()
+	if made != nil {
+		return made
+	}
+	options := connect.WithHandlerOptions(codecs, connect.WithReadMaxBytes(rpc.MaxMessage))
+	if h.methods.Streams(method) {
+		made = connect.NewServerStreamHandler(method, h.stream, options)
+	} else {
+		made = connect.NewUnaryHandler(method, h.unary, options)
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.made) >= maxMade {
+		clear(h.made)
+	}
+	h.made[method] = made
+	return made
+}
+
+func (h *Handler) unary(ctx context.Context, r *connect.Request[message]) (*connect.Response[message], error) {
+	reply := connect.NewResponse(&message{})
+	c := &call{
+		method: r.Spec().Procedure, methods: h.methods, in: r.Msg, json: r.Msg.json, header: reply.Header(), trailer: reply.Trailer(),
+		send: func(m *message) error { *reply.Msg = *m; return nil },
+	}
+	if err := h.call(ctx, c, r.Header(), r.Peer()); err != nil {
+		return nil, failed(err, c)
+	}
+	return reply, nil
+}
+
+func (h *Handler) stream(ctx context.Context, r *connect.Request[message], s *connect.ServerStream[message]) error {
+	c := &call{
+		method: r.Spec().Procedure, methods: h.methods, in: r.Msg, json: r.Msg.json,
+		header: s.ResponseHeader(), trailer: s.ResponseTrailer(), send: s.Send,
+	}
+	if err := h.call(ctx, c, r.Header(), r.Peer()); err != nil {
+		return failed(err, c)
+	}
+	return nil
+}
+
+func (h *Handler) call(ctx context.Context, c *call, header http.Header, from connect.Peer) error {
+	md := make(metadata.MD, len(header))
+	for name, values := range header {
+		md[strings.ToLower(name)] = values
+	}
+	ctx = metadata.NewIncomingContext(ctx, md)
+	if addr, err := net.ResolveTCPAddr("tcp", from.Addr); err == nil {
+		ctx = peer.NewContext(ctx, &peer.Peer{Addr: addr})
+	}
+	c.ctx = grpc.NewContextWithServerTransportStream(ctx, transport{c})
+	return h.entrance.Serve(c, h.serve)
+}
+
+// failed is a status as connect tells it, with the same code, message and details.
+func failed(err error, c *call) error {
+	s := status.Convert(err)
+	e := connect.NewError(connect.Code(s.Code()), errors.New(s.Message()))
+	for _, d := range s.Details() {
+		if m, ok := d.(proto.Message); ok {
+			if detail, err := connect.NewErrorDetail(m); err == nil {
+				e.AddDetail(detail)
+			}
+		}
+	}
+	for name, values := range c.header {
+		e.Meta()[name] = values
+	}
+	return e
+}
+
+// NewServer returns a server of HTTP/1.1 for h with the gateway's limits.
+func NewServer(h http.Handler) *http.Server {
+	return &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10}
+}
