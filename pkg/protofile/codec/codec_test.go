@@ -112,6 +112,29 @@ func TestRequests(t *testing.T) {
 	}
 }
 
+// TestParts: a message may come in parts, and a million of them cost no more than
+// their bytes.
+func TestParts(t *testing.T) {
+	m := openShop(t).codec.Method("/mostajs.BookService/Create")
+	msg := wire(2, wire(2, "a"), 2, wire(5, 7), 2, wire(2, "b"))
+	if got, err := m.Request(nil, msg); err != nil || string(got) != `{"data":{"title":"b","stock":7}}` {
+		t.Errorf("%s %v", got, err)
+	}
+	part := wire(2, wire(5, 1))
+	for len(msg) < 4<<20 {
+		msg = append(msg, part...)
+	}
+	before := string(msg)
+	grown := testing.AllocsPerRun(1, func() {
+		if _, err := m.Request(nil, msg); err != nil {
+			t.Error(err)
+		}
+	})
+	if grown > 200 || string(msg) != before {
+		t.Errorf("%v allocations", grown)
+	}
+}
+
 func TestGenericRequests(t *testing.T) {
 	p := openShop(t)
 	m := p.codec.Method("/mostajs.EntityService/Execute")

@@ -81,6 +81,7 @@ func (p *input) find(number int32) int {
 // came if it is repeated.
 type value struct {
 	set  bool
+	own  bool // data has been put together from parts
 	num  uint64
 	data []byte
 }
@@ -131,7 +132,10 @@ func (p *input) take(values []value, f *field) error {
 		switch g.Kind {
 		case protofile.Record:
 			if v.set && !g.Repeated { // parts of one message
-				v.data = append(v.data[:len(v.data):len(v.data)], f.data...)
+				if !v.own { // the request goes on behind the first
+					v.own, v.data = true, v.data[:len(v.data):len(v.data)]
+				}
+				v.data = append(v.data, f.data...)
 				return nil
 			}
 		case protofile.Bytes, protofile.Binary:
