@@ -47,6 +47,9 @@ func (s *Scanner) Next(ctx context.Context) ([]byte, error) {
 	}
 }
 
+// Ready reports whether Next has a line without asking for another part.
+func (s *Scanner) Ready() bool { return bytes.IndexByte(s.rest, '\n') >= 0 }
+
 // whole takes the next whole line off what has come; nil if there is none.
 func (s *Scanner) whole() []byte {
 	for {

@@ -199,7 +199,8 @@ var libraries = map[string][]string{
 	"database/sql":                        {"bench/floor", "pkg/store/sqldb", "pkg/stores", "pkg/testserver"},
 	"github.com/go-sql-driver/mysql":      {"pkg/store/sqldb/mysql", "pkg/testserver"},
 	"go.mongodb.org/mongo-driver/":        {"pkg/stores/mongodb"},
-	"github.com/apache/arrow-go/v18":      {"pkg/columnar", "services/gateway-grpc"},
+	"github.com/apache/arrow-go/v18":      {"pkg/columnar", "services/gateway-grpc", "services/gateway-http/download"},
+	"github.com/parquet-go/parquet-go":    {"services/gateway-http/download"},
 	"github.com/jackc/pgx/v5":             {"pkg/store/postgres", "pkg/stores/hsqldb", "pkg/testserver", "bench/floor"},
 }
 

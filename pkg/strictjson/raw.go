@@ -63,6 +63,17 @@ func Text(b []byte) ([]byte, bool) {
 	return c.resolved, true
 }
 
+// AppendText appends what the string b says; b must begin and end with quotes.
+func AppendText(dst, b []byte) []byte {
+	b = b[1 : len(b)-1]
+	if bytes.IndexByte(b, '\\') < 0 {
+		return append(dst, b...)
+	}
+	c := checker{resolved: dst}
+	c.unescape(b)
+	return c.resolved
+}
+
 // Trim is b without the white space around it.
 func Trim(b []byte) []byte {
 	from, to := blank(b, 0), len(b)

@@ -93,6 +93,7 @@ func parameters() object {
 	query("skip", "Records to pass over; a cursor is cheaper.", whole)
 	query("cursor", "metadata.next of the page before.", text)
 	query("count", "Ask for metadata.total.", flag)
+	query("format", "csv or parquet: everything that the query finds, as a file; json is a page.", object{"enum": []string{"json", "csv", "parquet"}})
 	query("select", "Members to show, between commas.", text)
 	query("exclude", "Members to leave out, between commas.", text)
 	query("relations", "Relations to populate, between commas; include is the same.", text)
@@ -135,7 +136,7 @@ func fields(e *schema.Entity) []object {
 	var out []object
 	for _, m := range e.Members {
 		c := m.Column
-		if c == nil || c.Hidden || c.Type == schema.JSON || c.Type == schema.Array || c.Name == "limit" {
+		if c == nil || c.Hidden || c.Type == schema.JSON || c.Type == schema.Array || c.Name == "limit" || c.Name == "format" {
 			continue
 		}
 		out = append(out, object{

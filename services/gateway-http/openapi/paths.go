@@ -86,7 +86,10 @@ func (d *description) reads(e *schema.Entity, base string, one, orNull object) {
 	find := append(refs("filter", "sort", "limit", "skip", "cursor", "count", "select", "exclude", "relations", "includeDeleted", "minPosition", "Octo-Min-Position"), fields(e)...)
 	where := append(refs("filter", "includeDeleted", "minPosition", "Octo-Min-Position"), fields(e)...)
 	id := refs("id", "select", "exclude", "relations", "includeDeleted", "minPosition", "Octo-Min-Position", "If-None-Match")
-	d.operation(base, "get", "findAll"+n, n, "List records", 200, reply("A page of records.", list(one)), object{"parameters": find})
+	page := reply("A page of records; with format or Accept, all of them as a file.", list(one))
+	page["content"].(object)["text/csv"] = object{"schema": object{"type": "string"}}
+	page["content"].(object)["application/vnd.apache.parquet"] = object{"schema": object{"type": "string", "format": "binary"}}
+	d.operation(base, "get", "findAll"+n, n, "List records", 200, page, object{"parameters": append(refs("format"), find...)})
 	d.operation(base+"/{id}", "get", "findById"+n, n, "Read one record", 200, reply("The record; data is null if there is none.", orNull, "ETag"), object{"parameters": id})
 	d.paths[base+"/{id}"].(object)["get"].(object)["responses"].(object)["304"] = object{"description": "The reader has this version."}
 	d.operation(base+"/count", "get", "count"+n, n, "Count records", 200, reply("The number of records.", object{"type": "integer"}), object{"parameters": where})

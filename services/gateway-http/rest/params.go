@@ -24,6 +24,7 @@ const (
 	takesPosition                     // minPosition
 	takesSearch                       // q, query, fields
 	takesChanges                      // position, limit
+	takesFormat                       // format
 )
 
 const (
@@ -108,6 +109,10 @@ func (p *params) add(name, value string, takes accept) error {
 	switch name {
 	case "apikey", "api_key", "project":
 		return nil
+	case "format":
+		if takes&takesFormat != 0 {
+			return nil // read before
+		}
 	}
 	slot, needs := p.slot(name)
 	if slot != nil && takes&needs != 0 {

@@ -8,6 +8,7 @@ import (
 	"github.com/octomesh/octomesh/pkg/mesh"
 	"github.com/octomesh/octomesh/pkg/schema"
 	"github.com/octomesh/octomesh/services/gateway-http/door"
+	"github.com/octomesh/octomesh/services/gateway-http/download"
 	"github.com/octomesh/octomesh/services/gateway-http/httpserver"
 )
 
@@ -16,13 +17,14 @@ const Transport = "rest"
 
 // REST serves /api/v1.
 type REST struct {
-	door *door.Door
+	door  *door.Door
+	files *download.Desk
 	// Health answers /api/v1/health, which Octonet's clients ask.
 	Health httpserver.Handler
 }
 
 // New returns the protocol over a Door.
-func New(d *door.Door) *REST { return &REST{door: d} }
+func New(d *door.Door) *REST { return &REST{door: d, files: download.NewDesk()} }
 
 // Mount adds the routes.
 func (t *REST) Mount(m *httpserver.Mux) { m.ScopedBelow("api", "v1", t.serve) }
@@ -142,7 +144,7 @@ func (t *REST) route(r *request, rest []string) {
 func (t *REST) collection(r *request, method string) {
 	switch method {
 	case "GET":
-		t.perform(r, "findAll", takesList, "", nil)
+		t.list(r)
 	case "POST":
 		t.perform(r, "create", takesRelations, "", asData)
 	default:
