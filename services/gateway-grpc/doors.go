@@ -3,6 +3,7 @@ package gatewaygrpc
 import (
 	"google.golang.org/grpc"
 
+	"github.com/octomesh/octomesh/services/gateway-grpc/entityrpc"
 	"github.com/octomesh/octomesh/services/gateway-grpc/flight"
 	"github.com/octomesh/octomesh/services/gateway-grpc/rpc"
 )
@@ -13,9 +14,17 @@ func (s *Service) doors(e *rpc.Entrance) []*grpc.Server {
 	servers := make([]*grpc.Server, len(s.listeners))
 	arrow := flight.New(e, nil)
 	for i := range servers {
-		servers[i] = rpc.NewServer(e, rpc.Unknown)
+		entities := entityrpc.New(e)
+		if s.cfg.GRPC && i == 0 {
+			servers[i] = rpc.NewServer(e, entities.Handle)
+		} else {
+			servers[i] = rpc.NewServer(e, rpc.Unknown)
+		}
 		if s.cfg.Flight {
 			arrow.Register(servers[i])
+		}
+		if s.cfg.GRPC && i == 0 {
+			entities.Register(servers[i])
 		}
 	}
 	return servers

@@ -1,0 +1,164 @@
+package entityrpc
+
+import (
+	"context"
+	"fmt"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/reflection"
+	reflectionv1 "google.golang.org/grpc/reflection/grpc_reflection_v1"
+	reflectionv1alpha "google.golang.org/grpc/reflection/grpc_reflection_v1alpha"
+	"google.golang.org/protobuf/reflect/protodesc"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
+
+	"github.com/octomesh/octomesh/pkg/fault"
+	"github.com/octomesh/octomesh/pkg/gateway"
+	"github.com/octomesh/octomesh/pkg/protofile"
+)
+
+// described is a project's file in one view, resolved.
+type described struct {
+	file     protoreflect.FileDescriptor
+	services []string // full names
+	err      error
+}
+
+// describe returns the project's file in a view, made once.
+func (p *project) describe(v gateway.View) (*described, error) {
+	view := protofile.View{Read: v.Read, Write: v.Write}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	d := p.views[view]
+	if d == nil {
+		d = &described{}
+		f := protofile.New(p.of.Catalog, p.of.Numbers, view)
+		if d.file, d.err = f.Compile(protofile.Name(p.of.Slug)); d.err != nil {
+			d.err = fault.Wrap(fmt.Errorf("project %s: %w", p.of.Slug, d.err), fault.Internal, "the proto file could not be made")
+		}
+		for _, s := range f.Services {
+			d.services = append(d.services, protofile.Package+"."+s.Name)
+		}
+		p.views[view] = d
+	}
+	return d, d.err
+}
+
+// view returns the file that the caller of ctx may see of its project.
+// Errors: those of Enter.
+func (s *Services) view(ctx context.Context) (*described, error) {
+	c, err := s.Enter(ctx, Transport, "")
+	if err != nil {
+		return nil, err
+	}
+	return s.project(c.Project).describe(c.View())
+}
+
+// Register adds reflection and health to a server. What reflection shows is, of
+// the caller's project, what the caller may use, and the generated services.
+func (s *Services) Register(server *grpc.Server) {
+	r := &reflector{services: s, server: server}
+	reflectionv1.RegisterServerReflectionServer(server, r)
+	reflectionv1alpha.RegisterServerReflectionServer(server, alpha{r})
+	registerHealth(server, s)
+}
+
+// reflector serves each stream with what its caller may see. The protocol itself
+// is the library's.
+type reflector struct {
+	services *Services
+	server   *grpc.Server
+}
+
+func (r *reflector) options(ctx context.Context) (reflection.ServerOptions, error) {
+	d, err := r.services.view(ctx)
+	if err != nil {
+		return reflection.ServerOptions{}, err
+	}
+	return reflection.ServerOptions{Services: listed{d, r.server}, DescriptorResolver: resolver{d}}, nil
+}
+
+// ServerReflectionInfo implements grpc.reflection.v1.
+func (r *reflector) ServerReflectionInfo(stream reflectionv1.ServerReflection_ServerReflectionInfoServer) error {
+	o, err := r.options(stream.Context())
+	if err != nil {
+		return err
+	}
+	return reflection.NewServerV1(o).ServerReflectionInfo(stream)
+}
+
+// alpha is the reflector for clients of grpc.reflection.v1alpha.
+type alpha struct{ *reflector }
+
+// ServerReflectionInfo implements grpc.reflection.v1alpha.
+func (r alpha) ServerReflectionInfo(stream reflectionv1alpha.ServerReflection_ServerReflectionInfoServer) error {
+	o, err := r.options(stream.Context())
+	if err != nil {
+		return err
+	}
+	return reflection.NewServer(o).ServerReflectionInfo(stream)
+}
+
+// listed are the names of all services.
+type listed struct {
+	described *described
+	server    *grpc.Server
+}
+
+// GetServiceInfo implements reflection.ServiceInfoProvider.
+func (l listed) GetServiceInfo() map[string]grpc.ServiceInfo {
+	all := l.server.GetServiceInfo()
+	for _, name := range l.described.services {
+		all[name] = grpc.ServiceInfo{}
+	}
+	return all
+}
+
+// resolver finds descriptors in the caller's file, and those of generated
+// services.
+type resolver struct{ *described }
+
+// FindFileByPath implements protodesc.Resolver.
+func (r resolver) FindFileByPath(path string) (protoreflect.FileDescriptor, error) {
+	if r.file != nil && r.file.Path() == path {
+		return r.file, nil
+	}
+	return protoregistry.GlobalFiles.FindFileByPath(path)
+}
+
+// FindDescriptorByName implements protodesc.Resolver.
+func (r resolver) FindDescriptorByName(name protoreflect.FullName) (protoreflect.Descriptor, error) {
+	if d := find(r.file, name); d != nil {
+		return d, nil
+	}
+	return protoregistry.GlobalFiles.FindDescriptorByName(name)
+}
+
+var _ protodesc.Resolver = resolver{}
+
+// find looks for a message, a service, or a member of one.
+func find(file protoreflect.FileDescriptor, name protoreflect.FullName) protoreflect.Descriptor {
+	parent, last := name.Parent(), name.Name()
+	switch {
+	case file == nil:
+	case parent == file.Package():
+		if m := file.Messages().ByName(last); m != nil {
+			return m
+		}
+		if s := file.Services().ByName(last); s != nil {
+			return s
+		}
+	case parent.Parent() == file.Package():
+		if m := file.Messages().ByName(parent.Name()); m != nil {
+			if f := m.Fields().ByName(last); f != nil {
+				return f
+			}
+		}
+		if s := file.Services().ByName(parent.Name()); s != nil {
+			if f := s.Methods().ByName(last); f != nil {
+				return f
+			}
+		}
+	}
+	return nil
+}
