@@ -171,7 +171,7 @@ var layers = map[string][]string{
 	"query":         {"fault", "strictjson", "schema"},
 	"mesh":          {"fault", "strictjson", "schema", "query"},
 	"columnar":      {"fault", "strictjson", "schema", "query"},
-	"protofile":     {"mesh", "fault", "schema"},
+	"protofile":     {"fault", "strictjson", "schema", "mesh"},
 	"access":        {"fault", "strictjson", "schema", "query", "mesh"},
 	"bus":           {"fault", "strictjson", "schema", "query", "mesh", "telemetry"},
 	"store":         {"fault", "strictjson", "schema", "query", "mesh", "columnar"},
