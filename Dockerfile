@@ -10,7 +10,8 @@ RUN go build -ldflags "-s -w" -o /out/ \
 	./services/octomesh/cmd/octomesh-entity-all \
 	./services/auth/cmd/octomesh-auth \
 	./services/entity/cmd/octomesh-entity \
-	./services/gateway-http/cmd/octomesh-gateway-http
+	./services/gateway-http/cmd/octomesh-gateway-http \
+	./services/gateway-grpc/cmd/octomesh-gateway-grpc
 
 FROM debian:bookworm-slim
 # The data folder is there before a volume is put on it: a new volume takes over
@@ -21,6 +22,6 @@ COPY --from=build /out/ /usr/local/bin/
 USER octomesh
 WORKDIR /var/lib/octomesh
 ENV OCTOMESH_DATA_DIR=/var/lib/octomesh/data
-EXPOSE 4488 4222
+EXPOSE 4488 50051 4222
 ENTRYPOINT []
 CMD ["octomesh", "serve", "--nats-host", "0.0.0.0"]

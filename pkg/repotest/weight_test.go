@@ -16,7 +16,7 @@ func TestDefaultProgramsStayLight(t *testing.T) {
 	}
 	for _, program := range []string{
 		"./services/octomesh/cmd/octomesh", "./services/auth/cmd/octomesh-auth",
-		"./services/entity/cmd/octomesh-entity", "./services/gateway-http/cmd/octomesh-gateway-http",
+		"./services/entity/cmd/octomesh-entity", "./services/gateway-http/cmd/octomesh-gateway-http", "./services/gateway-grpc/cmd/octomesh-gateway-grpc",
 	} {
 		list := exec.Command("go", "list", "-deps", program)
 		list.Dir = root(t)

@@ -29,6 +29,8 @@ type Deps struct {
 	Log     *slog.Logger
 	Metrics *telemetry.Metrics
 	Rates   *access.Limiter // see gateway.Options
+	// Beside are protocols that others serve in this process, for /health.
+	Beside []string
 }
 
 // Service is one gateway.
@@ -116,7 +118,7 @@ func (s *Service) Run(ctx context.Context) error {
 
 func (s *Service) mount() {
 	mux := httpserver.NewMux()
-	s.admin = admin.New(s.door, Transports(&s.cfg), s.Check)
+	s.admin = admin.New(s.door, append(Transports(&s.cfg), s.deps.Beside...), s.Check)
 	s.admin.Mount(mux)
 	openapi.New(s.door).Mount(mux)
 	natsapi.New(s.door).Mount(mux)

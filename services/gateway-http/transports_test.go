@@ -72,7 +72,7 @@ func TestReadmeListsTransports(t *testing.T) {
 	if !ok || !ended {
 		t.Fatal("README has no table of doors")
 	}
-	others := []string{"native NATS", "Go"} // doors that are not of this gateway
+	others := []string{"native NATS", "Go", "gRPC, gRPC-Web, Connect", "Arrow Flight, Flight SQL"} // doors that are not of this gateway
 	letters := regexp.MustCompile(`[^a-z]+`)
 	cfg := gatewayhttp.DefaultConfig()
 	missing := gatewayhttp.Transports(&cfg)

@@ -47,7 +47,8 @@ var programs = sync.OnceValues(func() (string, error) {
 		"github.com/nats-io/nats-server/v2",
 		"github.com/octomesh/octomesh/services/auth/cmd/octomesh-auth",
 		"github.com/octomesh/octomesh/services/entity/cmd/octomesh-entity",
-		"github.com/octomesh/octomesh/services/gateway-http/cmd/octomesh-gateway-http").CombinedOutput()
+		"github.com/octomesh/octomesh/services/gateway-http/cmd/octomesh-gateway-http",
+		"github.com/octomesh/octomesh/services/gateway-grpc/cmd/octomesh-gateway-grpc").CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("go build: %w\n%s", err, out)
 	}
@@ -113,6 +114,7 @@ type process struct {
 	log    *tail
 	done   chan struct{}
 	HTTP   string // of a gateway
+	GRPC   string // of one for gRPC
 	probes string // of /readyz; "" for NATS
 }
 
@@ -136,7 +138,7 @@ func (a *apart) start(service string) *process {
 		}
 		mounts = append(mounts, to, host)
 	}
-	if service == "gateway" {
+	if strings.HasPrefix(service, "gateway") {
 		mounts = append(mounts, "/var/lib/octomesh", a.t.TempDir())
 	}
 	paths := strings.NewReplacer(append(mounts, "nats://nats:4222", "nats://127.0.0.1:"+a.port, "0.0.0.0:9464", "127.0.0.1:"+freePort(a.t))...)
@@ -150,6 +152,10 @@ func (a *apart) start(service string) *process {
 	if service == "gateway" {
 		p.HTTP = "127.0.0.1:" + freePort(a.t)
 		vars["MOSTA_NET_PORT"] = p.HTTP[len("127.0.0.1:"):] // 4488 inside each container
+	}
+	if service == "gateway-grpc" {
+		p.GRPC = "127.0.0.1:" + freePort(a.t)
+		vars["MOSTA_NET_GRPC_PORT"] = p.GRPC[len("127.0.0.1:"):] // 50051 there
 	}
 	for name, value := range a.extra[service] {
 		vars[name] = value

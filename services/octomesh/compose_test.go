@@ -92,7 +92,7 @@ func (c composed) variables(t testing.TB, dir string) map[string]string {
 // that the tests run.
 func TestApartComposeFile(t *testing.T) {
 	c, image := readCompose(t), dockerfile(t)
-	if got := slices.Sorted(maps.Keys(c.Services)); !slices.Equal(got, []string{"auth", "entity", "gateway", "nats"}) {
+	if got := slices.Sorted(maps.Keys(c.Services)); !slices.Equal(got, []string{"auth", "entity", "gateway", "gateway-grpc", "nats"}) {
 		t.Errorf("services %q", got)
 	}
 	mod, err := os.ReadFile("go.mod")

@@ -25,7 +25,7 @@ func TestReadmeRuns(t *testing.T) {
 	if testing.Short() {
 		t.Skip("skipped: README's blocks (go test without -short)")
 	}
-	free(t, "127.0.0.1:4488", "127.0.0.1:4222")
+	free(t, "127.0.0.1:4488", "127.0.0.1:4222", "127.0.0.1:50051")
 	readme, err := os.ReadFile("../../README.md")
 	if err != nil {
 		t.Fatal(err)
@@ -155,10 +155,11 @@ func checkout(t *testing.T) string {
 	return dir
 }
 
-// TestBinaryIsSmallAndQuick builds the binary and starts it in an empty folder.
+// TestBinaryIsSmallAndQuick builds the binary as the image and task build do, and
+// starts it in an empty folder.
 func TestBinaryIsSmallAndQuick(t *testing.T) {
 	bin := filepath.Join(t.TempDir(), "octomesh")
-	if out, err := exec.Command("go", "build", "-o", bin, "./cmd/octomesh").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-ldflags", "-s -w", "-o", bin, "./cmd/octomesh").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	info, err := os.Stat(bin)

@@ -154,6 +154,7 @@ func (c *serveCommand) services(e *env, m *meshServer, log *slog.Logger, metrics
 	rates, d := access.NewLimiter(), &doors{}
 	d.http, err = gatewayhttp.New(c.HTTP, gatewayhttp.Deps{
 		Dialer: m.role(bus.RoleGateway), Log: telemetry.Named(log, "gateway-http"), Metrics: metrics.For("gateway-http"), Rates: rates,
+		Beside: gatewaygrpc.Transports(&c.GRPC),
 	})
 	if err != nil {
 		return nil, nil, err
