@@ -97,9 +97,11 @@ func TestReflection(t *testing.T) {
 	// The older version of the protocol.
 	s, err := reflectionv1alpha.NewServerReflectionClient(h.cc).ServerReflectionInfo(as(t.Context(), scripted.Key, "x-project", "shop"))
 	check(t, err)
+	//lint:ignore SA1019 many clients know this version alone
 	check(t, s.Send(&reflectionv1alpha.ServerReflectionRequest{MessageRequest: &reflectionv1alpha.ServerReflectionRequest_FileByFilename{FileByFilename: "mostajs/shop.proto"}}))
 	out, err := s.Recv()
 	check(t, err)
+	//lint:ignore SA1019 as above
 	if len(out.GetFileDescriptorResponse().GetFileDescriptorProto()) != 1 {
 		t.Errorf("%v", out)
 	}
