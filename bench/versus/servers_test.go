@@ -24,6 +24,7 @@ type contender struct {
 	name string
 	addr string // host:port
 	nats string // host:port; "" without one
+	grpc string // host:port; "" without one
 	pid  int
 	// database is the database server's first process; 0 = the database is in
 	// the server's own.
@@ -100,6 +101,7 @@ func serve(t *testing.T, bin, dir, sync string, args ...string) (*contender, *ex
 	var at struct {
 		HTTP string `json:"http"`
 		NATS string `json:"nats"`
+		GRPC string `json:"grpc"`
 	}
 	if err := json.Unmarshal([]byte(line), &at); err != nil {
 		t.Fatalf("serve --json printed %q: %v", line, err)
@@ -109,7 +111,7 @@ func serve(t *testing.T, bin, dir, sync string, args ...string) (*contender, *ex
 		t.Fatal(err)
 	}
 	return &contender{
-		name: "octomesh", addr: at.HTTP, nats: at.NATS, pid: cmd.Process.Pid, key: strings.TrimSpace(string(key)), path: "/api/v1/users",
+		name: "octomesh", addr: at.HTTP, nats: at.NATS, grpc: at.GRPC, pid: cmd.Process.Pid, key: strings.TrimSpace(string(key)), path: "/api/v1/users",
 		list: "/api/v1/users?filter=%7B%22age%22:%7B%22$gte%22:30%7D%7D&sort=-created&limit=20",
 	}, cmd
 }
