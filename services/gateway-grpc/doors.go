@@ -6,28 +6,28 @@ import (
 	"github.com/octomesh/octomesh/services/gateway-grpc/entityrpc"
 	"github.com/octomesh/octomesh/services/gateway-grpc/flight"
 	"github.com/octomesh/octomesh/services/gateway-grpc/rpc"
+	"github.com/octomesh/octomesh/services/gateway-grpc/web"
 )
 
-// doors makes the servers, one for each listener, with the services that are
-// turned on: Flight is on its own port and on that of gRPC.
-func (s *Service) doors(e *rpc.Entrance) []*grpc.Server {
-	servers := make([]*grpc.Server, len(s.listeners))
-	arrow := flight.New(e, nil)
-	for i := range servers {
-		entities := entityrpc.New(e)
-		if s.cfg.GRPC && i == 0 {
-			servers[i] = rpc.NewServer(e, entities.Handle)
-		} else {
-			servers[i] = rpc.NewServer(e, rpc.Unknown)
+// doors puts the services that are turned on behind the ports: all of them behind
+// the first, which also speaks HTTP/1.1, and Flight alone behind a second one.
+func (s *Service) doors(e *rpc.Entrance) {
+	entities, arrow := entityrpc.New(e), flight.New(e, nil)
+	for i, p := range s.ports {
+		entitiesToo := s.cfg.GRPC && i == 0
+		var other grpc.StreamHandler = rpc.Unknown
+		if entitiesToo {
+			other = entities.Handle
+			p.web = web.NewServer(web.New(e, entities, other, s.cfg.Origins))
 		}
+		p.grpc = rpc.NewServer(e, other)
 		if s.cfg.Flight {
-			arrow.Register(servers[i])
+			arrow.Register(p.grpc)
 		}
-		if s.cfg.GRPC && i == 0 {
-			entities.Register(servers[i])
+		if entitiesToo {
+			entities.Register(p.grpc)
 		}
 	}
-	return servers
 }
 
 // Transports returns the names of the protocols that c turns on.

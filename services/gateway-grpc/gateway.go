@@ -7,9 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"sync"
-	"syscall"
-
-	"google.golang.org/grpc"
 
 	"github.com/octomesh/octomesh/pkg/access"
 	"github.com/octomesh/octomesh/pkg/bus"
@@ -33,9 +30,9 @@ type Service struct {
 	deps Deps
 	log  *slog.Logger
 
-	link      *gateway.Link
-	listeners []net.Listener // that of gRPC first, then Flight's own if it has one
-	ready     chan struct{}
+	link  *gateway.Link
+	ports []*port // that of gRPC first, then Flight's own if it has one
+	ready chan struct{}
 }
 
 // New returns a gateway that is not running. It takes its ports at once, so that
@@ -45,33 +42,27 @@ func New(cfg Config, deps Deps) (*Service, error) {
 		deps.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &Service{cfg: cfg, deps: deps, log: deps.Log, ready: make(chan struct{})}
-	if err := s.listen(cfg.Port, "MOSTA_NET_GRPC_PORT (or --grpc-port)"); err != nil {
-		return nil, err
+	settings := []struct {
+		number int
+		name   string
+	}{{cfg.Port, "MOSTA_NET_GRPC_PORT (or --grpc-port)"}, {cfg.ArrowPort, "MOSTA_NET_ARROW_PORT (or --arrow-port)"}}
+	if cfg.ArrowPort < 0 || !cfg.Flight {
+		settings = settings[:1]
 	}
-	if cfg.ArrowPort >= 0 && cfg.Flight {
-		if err := s.listen(cfg.ArrowPort, "MOSTA_NET_ARROW_PORT (or --arrow-port)"); err != nil {
+	for _, x := range settings {
+		p, err := open(cfg.addr(x.number), x.number, x.name)
+		if err != nil {
 			s.close()
 			return nil, err
 		}
+		s.ports = append(s.ports, p)
 	}
 	return s, nil
 }
 
-func (s *Service) listen(port int, setting string) error {
-	ln, err := net.Listen("tcp", s.cfg.addr(port))
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Errorf("port %d is in use: set %s to another one, 0 for any: %w", port, setting, err)
-	}
-	if err != nil {
-		return fmt.Errorf("cannot listen on %s (MOSTA_NET_GRPC_HOST, %s): %w", s.cfg.addr(port), setting, err)
-	}
-	s.listeners = append(s.listeners, ln)
-	return nil
-}
-
 func (s *Service) close() {
-	for _, ln := range s.listeners {
-		_ = ln.Close()
+	for _, p := range s.ports {
+		_ = p.Close()
 	}
 }
 
@@ -83,14 +74,14 @@ func (s *Service) Name() string { return "gateway-grpc" }
 func (s *Service) Ready() <-chan struct{} { return s.ready }
 
 // Addr is the address on which gRPC listens.
-func (s *Service) Addr() net.Addr { return s.listeners[0].Addr() }
+func (s *Service) Addr() net.Addr { return s.ports[0].Addr() }
 
 // ArrowAddr is the address on which Flight listens alone; nil if it has none.
 func (s *Service) ArrowAddr() net.Addr {
-	if len(s.listeners) < 2 {
+	if len(s.ports) < 2 {
 		return nil
 	}
-	return s.listeners[1].Addr()
+	return s.ports[1].Addr()
 }
 
 // Check tells what is missing to serve calls.
@@ -120,13 +111,13 @@ func (s *Service) Run(ctx context.Context) error {
 	link.Follow(background, &work, func() { close(s.ready) })
 
 	stopping := make(chan struct{})
-	servers := s.doors(&rpc.Entrance{
+	s.doors(&rpc.Entrance{
 		Caller: link.Client, Identity: link, Projects: link.Projects, Hub: link.Hub, Rates: link.Rates,
 		Log: s.log, Metrics: s.deps.Metrics, Timeout: s.cfg.RequestTimeout, Stopping: stopping,
 	})
-	served := make(chan error, len(servers))
-	for i, server := range servers {
-		go func() { served <- server.Serve(s.listeners[i]) }()
+	served := make(chan error, len(s.ports))
+	for _, p := range s.ports {
+		go func() { served <- p.serve() }()
 	}
 	s.log.Info("listening", "addr", s.Addr().String(), "transports", Transports(&s.cfg))
 	var failed error
@@ -139,13 +130,17 @@ func (s *Service) Run(ctx context.Context) error {
 	close(stopping)
 	drain, cancel := context.WithTimeout(background, s.cfg.DrainTimeout)
 	defer cancel()
-	if !rpc.Shutdown(drain, servers...) {
-		s.log.Warn("calls were cut off at shutdown")
+	var stops sync.WaitGroup
+	for _, p := range s.ports {
+		stops.Go(func() {
+			if !p.shutdown(drain) {
+				s.log.Warn("calls were cut off at shutdown", "addr", p.Addr().String())
+			}
+		})
 	}
-	for range servers {
-		if err := <-served; err != nil && !errors.Is(err, grpc.ErrServerStopped) && failed == nil {
-			failed = err
-		}
+	stops.Wait()
+	for range s.ports {
+		failed = errors.Join(failed, <-served)
 	}
 	return failed
 }

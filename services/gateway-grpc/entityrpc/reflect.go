@@ -3,6 +3,7 @@ package entityrpc
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/reflection"
@@ -52,6 +53,35 @@ func (s *Services) view(ctx context.Context) (*described, error) {
 		return nil, err
 	}
 	return s.project(c.Project).describe(c.View())
+}
+
+// Method describes a method for who speaks protobuf's JSON form, as the caller of
+// ctx may use it; nil if there is none. Errors: those of Enter.
+func (s *Services) Method(ctx context.Context, path string) (protoreflect.MethodDescriptor, error) {
+	name := protoreflect.FullName(strings.Replace(strings.TrimPrefix(path, "/"), "/", ".", 1))
+	c, err := s.Enter(ctx, Transport, "")
+	if err != nil {
+		return nil, err
+	}
+	view := c.View()
+	if name.Parent() == protofile.Package+"."+protofile.EntityService {
+		view = gateway.View{Read: true, Write: true} // the same for all, and the message may name the project
+	}
+	d, err := s.project(c.Project).describe(view)
+	if err != nil {
+		return nil, err
+	}
+	m, _ := find(d.file, name).(protoreflect.MethodDescriptor)
+	return m, nil
+}
+
+// Streams reports whether methods of that name reply with a stream.
+func (*Services) Streams(path string) bool {
+	switch path[strings.LastIndexByte(path, '/')+1:] {
+	case "Stream", "Watch", "ExecuteStream":
+		return true
+	}
+	return false
 }
 
 // Register adds reflection and health to a server. What reflection shows is, of

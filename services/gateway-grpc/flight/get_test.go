@@ -108,7 +108,11 @@ func TestRefused(t *testing.T) {
 		{master, `{"entity":"Item","project":"shop","decimal":0}`, "INVALID_REQUEST"},
 		{master, `{"entity":"Item","filter":` + strings.Repeat("[", 5000) + strings.Repeat("]", 5000) + `}`, "PARSE_ERROR"},
 		{master, `{"entity":"Item","filter":"` + strings.Repeat("x", 2<<20) + `"}`, "PAYLOAD_TOO_LARGE"},
-		{master, `{}`, "INVALID_REQUEST"}, {master, `[]`, "INVALID_REQUEST"}, {master, ``, "PARSE_ERROR"}, {master, "\x00\xff", "PARSE_ERROR"}, {master, `{"entity":`, "PARSE_ERROR"},
+		{master, `{}`, "INVALID_REQUEST"},
+		{master, `[]`, "INVALID_REQUEST"},
+		{master, ``, "PARSE_ERROR"},
+		{master, "\x00\xff", "PARSE_ERROR"},
+		{master, `{"entity":`, "PARSE_ERROR"},
 	} {
 		if _, _, err := got(c, as(t, row.key), row.ticket); reason(err) != row.want {
 			t.Errorf("%.80s as %.16s: %v, want %s", row.ticket, row.key, err, row.want)
@@ -165,9 +169,17 @@ func TestFlights(t *testing.T) {
 	const item, maker = `%[1]s/Item 17 {"project":"%[1]s","entity":"Item","op":"stream"}`, `%[1]s/Maker 3 {"project":"%[1]s","entity":"Maker","op":"stream"}`
 	of := func(p string) string { return fmt.Sprintf(item+"|"+maker, p) }
 	for _, row := range []struct{ key, expression, want string }{
-		{master, "", of("default") + "|" + of("shop")}, {reader, "", of("shop")}, {master, `{"project":"shop"}`, of("shop")},
-		{reader, `{"project":"default"}`, "FORBIDDEN"}, {other, "", "FORBIDDEN"}, {rested, "", "FORBIDDEN"}, {"", "", "UNAUTHORIZED"},
-		{master, `{"project":"nowhere"}`, "UNKNOWN_PROJECT"}, {master, `{"entity":"Item"}`, "INVALID_REQUEST"}, {master, `7`, "INVALID_REQUEST"}, {master, `{`, "PARSE_ERROR"},
+		{master, "", of("default") + "|" + of("shop")},
+		{reader, "", of("shop")},
+		{master, `{"project":"shop"}`, of("shop")},
+		{reader, `{"project":"default"}`, "FORBIDDEN"},
+		{other, "", "FORBIDDEN"},
+		{rested, "", "FORBIDDEN"},
+		{"", "", "UNAUTHORIZED"},
+		{master, `{"project":"nowhere"}`, "UNKNOWN_PROJECT"},
+		{master, `{"entity":"Item"}`, "INVALID_REQUEST"},
+		{master, `7`, "INVALID_REQUEST"},
+		{master, `{`, "PARSE_ERROR"},
 	} {
 		all, err := list(row.key, row.expression)
 		s := strings.Join(all, "|")

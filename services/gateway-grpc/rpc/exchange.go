@@ -30,6 +30,7 @@ type Exchange struct {
 
 	started time.Time
 	header  metadata.MD
+	who     *Caller // once it has been found out
 }
 
 type exchangeKey struct{}

@@ -24,8 +24,13 @@ func (e *Entrance) Identify(ctx context.Context, transport string) (*Caller, err
 	return c, nil
 }
 
-// identify finds out who calls.
+// identify finds out who calls, once an exchange.
 func (e *Entrance) identify(ctx context.Context, c *Caller, md metadata.MD) (err error) {
+	x := exchangeOf(ctx)
+	if x.who != nil {
+		c.Credential, c.Principal, c.Header.Token = x.who.Credential, x.who.Principal, x.who.Header.Token
+		return nil
+	}
 	if c.Credential, err = credential(md); err != nil || c.Credential.IsZero() {
 		return err
 	}
@@ -33,6 +38,9 @@ func (e *Entrance) identify(ctx context.Context, c *Caller, md metadata.MD) (err
 	if c.Principal, c.Header.Token, err = e.Identity.Principal(ctx, c.Credential); err != nil {
 		return err
 	}
-	exchangeOf(ctx).Principal = c.Principal.ID
-	return e.Count(ctx, c)
+	x.Principal = c.Principal.ID
+	if err = e.Count(ctx, c); err == nil {
+		x.who = c
+	}
+	return err
 }

@@ -37,24 +37,20 @@ func NewServer(e *Entrance, other grpc.StreamHandler) *grpc.Server {
 
 // Shutdown stops accepting, waits for calls until ctx ends and then drops what is
 // left. It reports whether nothing was dropped.
-func Shutdown(ctx context.Context, servers ...*grpc.Server) bool {
+func Shutdown(ctx context.Context, s *grpc.Server) bool {
 	done := make(chan struct{})
 	go func() {
-		for _, s := range servers {
-			s.GracefulStop()
-		}
+		s.GracefulStop()
 		close(done)
 	}()
 	select {
 	case <-done:
 		return true
 	case <-ctx.Done():
-	}
-	for _, s := range servers {
 		s.Stop()
+		<-done
+		return false
 	}
-	<-done
-	return false
 }
 
 // Unknown answers a call of a method that there is not. Errors: UNKNOWN_OP.

@@ -24,7 +24,8 @@ import (
 // Methods knows what methods there are.
 type Methods interface {
 	// Method describes a method, "/mostajs.ProductService/FindAll", as the caller
-	// of ctx may use it. Errors: UNKNOWN_OP, those of rpc.Entrance.Enter.
+	// of ctx may use it; nil if there is none. Errors: those of
+	// rpc.Entrance.Enter.
 	Method(ctx context.Context, name string) (protoreflect.MethodDescriptor, error)
 	// Streams reports whether a method, if there is one of that name, replies with
 	// a stream.
@@ -131,7 +132,10 @@ func (h *Handler) call(ctx context.Context, c *call, header http.Header, from co
 		ctx = peer.NewContext(ctx, &peer.Peer{Addr: addr})
 	}
 	c.ctx = grpc.NewContextWithServerTransportStream(ctx, transport{c})
-	return h.entrance.Serve(c, h.serve)
+	return h.entrance.Serve(c, func(srv any, ss grpc.ServerStream) error {
+		c.ctx = ss.Context() // which knows the exchange
+		return h.serve(srv, ss)
+	})
 }
 
 // failed is a status as connect tells it, with the same code, message and details.

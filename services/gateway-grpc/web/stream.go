@@ -47,7 +47,9 @@ func (c *call) RecvMsg(v any) error {
 		if c.descriptor, err = c.methods.Method(c.ctx, c.method); err != nil {
 			return err
 		}
-		if b, err = toProto(b, c.descriptor.Input()); err != nil {
+		if c.descriptor == nil { // the handler knows what to say
+			b = nil
+		} else if b, err = toProto(b, c.descriptor.Input()); err != nil {
 			return err
 		}
 	}
@@ -58,7 +60,7 @@ func (c *call) RecvMsg(v any) error {
 // SendMsg implements grpc.ServerStream.
 func (c *call) SendMsg(v any) error {
 	m, ok := v.(*rpc.Message)
-	if !ok {
+	if !ok || c.json && c.descriptor == nil {
 		return wrongMessage()
 	}
 	out := &message{bytes: m.Bytes}

@@ -59,7 +59,7 @@ func (m methods) Method(_ context.Context, name string) (protoreflect.MethodDesc
 	if d := m.file.Services().Get(0).Methods().ByName(protoreflect.Name(name[strings.LastIndexByte(name, '/')+1:])); d != nil {
 		return d, nil
 	}
-	return nil, fault.New(fault.UnknownOp, "there is no such method")
+	return nil, nil
 }
 
 func (methods) Streams(name string) bool { return strings.HasSuffix(name, "/Many") }
@@ -78,6 +78,9 @@ func (names) Principal(_ context.Context, c access.Credential) (*mesh.Principal,
 func texts(e *rpc.Entrance) grpc.StreamHandler {
 	return func(_ any, ss grpc.ServerStream) error {
 		method, _ := grpc.MethodFromServerStream(ss)
+		if !strings.HasSuffix(method, "/One") && !strings.HasSuffix(method, "/Many") {
+			return rpc.Unknown(nil, ss)
+		}
 		var in rpc.Message
 		if err := ss.RecvMsg(&in); err != nil {
 			return err
