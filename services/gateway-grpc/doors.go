@@ -5,6 +5,7 @@ import (
 
 	"github.com/octomesh/octomesh/services/gateway-grpc/entityrpc"
 	"github.com/octomesh/octomesh/services/gateway-grpc/flight"
+	"github.com/octomesh/octomesh/services/gateway-grpc/flightsql"
 	"github.com/octomesh/octomesh/services/gateway-grpc/rpc"
 	"github.com/octomesh/octomesh/services/gateway-grpc/web"
 )
@@ -12,7 +13,7 @@ import (
 // doors puts the services that are turned on behind the ports: all of them behind
 // the first, which also speaks HTTP/1.1, and Flight alone behind a second one.
 func (s *Service) doors(e *rpc.Entrance) {
-	entities, arrow := entityrpc.New(e), flight.New(e, nil)
+	entities, arrow := entityrpc.New(e), flight.New(e, flightsql.New(e))
 	for i, p := range s.ports {
 		entitiesToo := s.cfg.GRPC && i == 0
 		var other grpc.StreamHandler = rpc.Unknown

@@ -13,11 +13,11 @@ import (
 	"github.com/octomesh/octomesh/pkg/schema"
 )
 
-// maxColumns bounds the columns of a result, and maxLevels the SELECTs in one
-// another.
 const (
-	maxColumns = 512
-	maxLevels  = 8
+	// MaxColumns bounds the columns of a result.
+	MaxColumns = 512
+	// maxLevels bounds the SELECTs in one another.
+	maxLevels = 8
 )
 
 // compiler compiles one statement.
@@ -199,8 +199,8 @@ func (x *exprs) outputs(l *level, list sqlparser.SelectExprs) error {
 			return beyond("this form of the SELECT list")
 		}
 	}
-	if len(l.out) > maxColumns {
-		return invalid("a result has at most %d columns", maxColumns)
+	if len(l.out) > MaxColumns {
+		return invalid("a result has at most %d columns", MaxColumns)
 	}
 	return nil
 }

@@ -249,8 +249,8 @@ func (x *exprs) computed(a aggregate) (operand, error) {
 	})
 	if at < 0 {
 		at = len(x.group.aggs)
-		if at == maxColumns {
-			return operand{}, invalid("a statement computes at most %d aggregates", maxColumns)
+		if at == MaxColumns {
+			return operand{}, invalid("a statement computes at most %d aggregates", MaxColumns)
 		}
 		x.group.aggs = append(x.group.aggs, a)
 	}

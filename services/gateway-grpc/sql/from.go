@@ -9,8 +9,8 @@ import (
 	"github.com/octomesh/octomesh/pkg/schema"
 )
 
-// maxTables bounds the tables of a FROM clause.
-const maxTables = 16
+// MaxTables bounds the tables of a FROM clause.
+const MaxTables = 16
 
 // from reads the FROM clause into l and returns the names that it gives.
 func (c *compiler) from(l *level, list sqlparser.TableExprs, depth int) (scope, error) {
@@ -129,13 +129,13 @@ func (f *joiner) table(t *sqlparser.AliasedTableExpr, optional bool) (int, error
 		return 0, beyond("a subquery that is joined")
 	case t.AsOf != nil || t.Hints != nil || len(t.Partitions) > 0:
 		return 0, beyond("AS OF, an index hint, or PARTITION")
-	case len(f.scan.tables) == maxTables:
-		return 0, invalid("a statement joins at most %d entities", maxTables)
+	case len(f.scan.tables) == MaxTables:
+		return 0, invalid("a statement joins at most %d entities", MaxTables)
 	}
 	if err := f.project(n.DbQualifier.String()); err != nil {
 		return 0, err
 	}
-	e, err := f.view.entity(n.Name.String())
+	e, err := f.view.Find(n.Name.String())
 	if err != nil {
 		return 0, err
 	}

@@ -53,6 +53,13 @@ func like(text string, escape rune, fold bool) (*pattern, error) {
 	return p, nil
 }
 
+// Matches reports whether a name fits a search pattern: % stands for any text, _
+// for one character, and a backslash before either for that character.
+func Matches(pattern, name string) bool {
+	p, err := like(pattern, '\\', false)
+	return err == nil && p.match(name)
+}
+
 // match reports whether the whole text fits, in time of text times pattern.
 func (p *pattern) match(text string) bool {
 	if p.fold {

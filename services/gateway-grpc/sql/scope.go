@@ -19,6 +19,8 @@ type View struct {
 	// not hidden.
 	Entity func(*schema.Entity) bool
 	Column func(*schema.Entity, *schema.Column) bool
+	// Denied, if not nil, is why nothing of the project can be named.
+	Denied error
 }
 
 // Columns are the columns of an entity as a table, in record order. Relations to
@@ -63,9 +65,13 @@ func field(e *schema.Entity, c *schema.Column, decimalScale int) arrow.Field {
 	return columnar.NewShape(e, []schema.Member{m}, columnar.Options{DecimalScale: decimalScale}).Arrow().Field(0)
 }
 
-// entity finds a table: by the entity's name, by its collection, then without
-// regard to case where only one is meant. Errors: UNKNOWN_ENTITY.
-func (v *View) entity(name string) (*schema.Entity, error) {
+// Find finds a table: by the entity's name, by its collection, then without
+// regard to case where only one is meant. Errors: UNKNOWN_ENTITY, INVALID_REQUEST
+// where several are, Denied.
+func (v *View) Find(name string) (*schema.Entity, error) {
+	if v.Denied != nil {
+		return nil, v.Denied
+	}
 	visible := func(e *schema.Entity) bool { return e != nil && (v.Entity == nil || v.Entity(e)) }
 	if e := v.Catalog.Entity(name); visible(e) {
 		return e, nil
