@@ -84,4 +84,27 @@ var lines = []line{
 	{"doors.5", "a million rows as Arrow, against JSON", []step{
 		{"./bench/versus", "^TestArrow"},
 	}},
+	{"grpc.1", "gRPC carries every op and fault; clients and tools of other projects are content", []step{
+		{"./services/gateway-grpc/entityrpc", "."},
+		{"./services/gateway-grpc/rpc", "."},
+		{"./services/gateway-grpc/web", "."},
+		{"./pkg/protofile/...", "."},
+		{"./services/octomesh", "^Test(ConformanceGRPC|ApartGRPC|TransportsGRPC)"},
+	}},
+	{"grpc.2", "Flight and Flight SQL: every call of arrow-go's clients, results as REST's, refusals as promised", []step{
+		{"./services/gateway-grpc/flight", "."},
+		{"./services/gateway-grpc/sql/...", "."},
+		{"./services/octomesh", "^TestFlight"},
+	}},
+	{"grpc.3", "what gRPC costs beside REST; a million records in flat memory; Flight against JSON", []step{
+		{"./bench/versus", "^Test(GRPCBesideREST|FlightAgainstJSON)$"},
+	}},
+	{"grpc.4", "DoPut against creates; what fails leaves nothing half-written and can be resumed", []step{
+		{"./bench/versus", "^TestPutAgainstCreates$"},
+		{"./services/gateway-grpc/flight", "^TestPut"},
+	}},
+	{"grpc.5", "bad input and abandoned streams: coded errors, no panic, nothing left behind", []step{
+		{"./services/gateway-grpc/...", "Malformed|Refus|TooLarge|Large|Abandoned|Slow|Idle|Panic|Unknown|Memory|Hostile|^Fuzz"},
+		{"./pkg/protofile/...", "^Fuzz"},
+	}},
 }

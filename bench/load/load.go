@@ -27,7 +27,7 @@ type Load struct {
 	Request Request
 	Status  int // that every answer must have
 
-	count atomic.Int64
+	fleet
 }
 
 // Result is one burst.
@@ -60,6 +60,17 @@ func (l *Load) Burst(d time.Duration) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
+	return l.run(d, l.cpu, len(conns), func(i int, end time.Time) ([]time.Duration, int, error) {
+		defer conns[i].net.Close()
+		return l.loop(conns[i], end)
+	})
+}
+
+// fleet is callers at work at the same time.
+type fleet struct{ count atomic.Int64 }
+
+// run lets n callers work until d is over; cpu is what the server has used.
+func (f *fleet) run(d time.Duration, cpu func() time.Duration, n int, work func(i int, end time.Time) ([]time.Duration, int, error)) (Result, error) {
 	var (
 		mu     sync.Mutex
 		wg     sync.WaitGroup
@@ -69,11 +80,10 @@ func (l *Load) Burst(d time.Duration) (Result, error) {
 	// One thread sends and reads what is ready in turns: with several, each
 	// answer wakes one of them, at the expense of what is measured.
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-	cpu, busy, self, start := l.cpu(), Busy(), CPU(os.Getpid()), time.Now()
-	for _, c := range conns {
+	used, busy, self, start := cpu(), Busy(), CPU(os.Getpid()), time.Now()
+	for i := range n {
 		wg.Go(func() {
-			defer c.net.Close()
-			lat, body, err := l.loop(c, start.Add(d))
+			lat, body, err := work(i, start.Add(d))
 			mu.Lock()
 			defer mu.Unlock()
 			res.Latency = append(res.Latency, lat...)
@@ -84,7 +94,7 @@ func (l *Load) Burst(d time.Duration) (Result, error) {
 		})
 	}
 	wg.Wait()
-	res.Wall, res.CPU = time.Since(start), l.cpu()-cpu
+	res.Wall, res.CPU = time.Since(start), cpu()-used
 	res.Others = (Busy() - busy - res.CPU - (CPU(os.Getpid()) - self)).Seconds() / res.Wall.Seconds()
 	res.Requests = len(res.Latency)
 	slices.Sort(res.Latency)

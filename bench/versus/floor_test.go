@@ -98,11 +98,16 @@ func alternate(t *testing.T, p, f *contender, kind string, status int) []pair {
 		&load.Load{Addr: f.addr, PID: f.pid, Also: f.database, Conns: conns, Request: f.fill(kind), Status: status})
 }
 
+// bursting is a kind of request that can be made for a while.
+type bursting interface {
+	Burst(d time.Duration) (load.Result, error)
+}
+
 // inTurn is alternate for two loads of any kind: what is measured, and what it
 // is measured against.
-func inTurn(t *testing.T, lp, lf *load.Load) []pair {
+func inTurn(t *testing.T, lp, lf bursting) []pair {
 	t.Helper()
-	run := func(l *load.Load, d time.Duration) load.Result {
+	run := func(l bursting, d time.Duration) load.Result {
 		r, err := l.Burst(d)
 		if err != nil {
 			t.Fatal(err)
@@ -117,12 +122,16 @@ func inTurn(t *testing.T, lp, lf *load.Load) []pair {
 			t.Fatalf("the machine is too busy: only %d of %d pairs ran with under %.1f cores used by others", len(pairs), tries, others)
 		}
 		x := pair{floor: run(lf, burst), product: run(lp, burst)}
-		if max(x.floor.Others, x.product.Others) <= others {
+		if busy() || max(x.floor.Others, x.product.Others) <= others {
 			pairs = append(pairs, x)
 		}
 	}
 	return pairs
 }
+
+// busy makes a run on a machine that others use, whose figures say something and
+// judge nothing.
+func busy() bool { return os.Getenv("OCTOMESH_BUSY") != "" }
 
 func median(pairs []pair, of func(pair) float64) float64 {
 	v := make([]float64, len(pairs))
