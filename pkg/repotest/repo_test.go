@@ -79,6 +79,8 @@ func parsed(t *testing.T, rel string, mode parser.Mode) *ast.File {
 // outsideWorkspace are the modules that go.work leaves out, with the reason.
 var outsideWorkspace = map[string]string{
 	"tools":                         "linters and the task runner must not reach a service's go.sum",
+	"conformance/grpc/client":       "nor clients of other projects",
+	"conformance/grpc/ghz":          "and ghz needs a gRPC of its own time",
 	"pkg/store/sqldb/mysql/standin": "nor must an emulator of MySQL, which is for tests alone",
 }
 
