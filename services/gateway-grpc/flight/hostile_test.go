@@ -1,0 +1,238 @@
+package flight_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	af "github.com/apache/arrow-go/v18/arrow/flight"
+	"github.com/apache/arrow-go/v18/arrow/ipc"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+// record takes the messages that a writer makes.
+type record struct{ list []*af.FlightData }
+
+func (r *record) Send(d *af.FlightData) error {
+	r.list = append(r.list, &af.FlightData{DataHeader: append([]byte(nil), d.DataHeader...), DataBody: append([]byte(nil), d.DataBody...)})
+	return nil
+}
+
+// messages are a schema and a batch as they cross the wire.
+func messages(t testing.TB, s *arrow.Schema, b arrow.RecordBatch, o ...ipc.Option) []*af.FlightData {
+	t.Helper()
+	var r record
+	w := af.NewRecordWriter(&r, append(o, ipc.WithSchema(s))...)
+	if err := w.Write(b); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return r.list
+}
+
+// raw sends messages as they are and returns how the server ends the call.
+func raw(c af.Client, ctx context.Context, list ...*af.FlightData) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	ss, err := c.DoPut(ctx)
+	if err != nil {
+		return err
+	}
+	for _, d := range list {
+		if ss.Send(d) != nil {
+			break // the server says why
+		}
+	}
+	_ = ss.CloseSend()
+	for {
+		if _, err := ss.Recv(); err != nil {
+			if errors.Is(err, io.EOF) {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+// What is no Arrow is refused with a code, at once, and stores nothing.
+func TestDamagedPuts(t *testing.T) {
+	h := serve(t, shop)
+	c := h.client()
+	s := fields(nullable("name", text), nullable("tags", arrow.ListOf(text)), nullable("stock", arrow.PrimitiveTypes.Int64))
+	d := path("Item")
+	good := func(o ...ipc.Option) []*af.FlightData {
+		list := messages(t, s, batch(t, s, `[{"name":"a","tags":["x"],"stock":1},{"name":"b","tags":null,"stock":2}]`), o...)
+		list[0].FlightDescriptor = d
+		return list
+	}
+	if err := raw(c, as(t, master), good()...); err != nil {
+		t.Fatal(err)
+	}
+	if err := raw(c, as(t, master), good(ipc.WithZstd())...); err != nil {
+		t.Fatal(err)
+	}
+	before := h.do("default", "count", "Item", `{}`)
+	cases := map[string][]*af.FlightData{
+		"nothing":               nil,
+		"no schema":             {{FlightDescriptor: d}},
+		"a header of noise":     {{FlightDescriptor: d, DataHeader: []byte("noise noise noise")}},
+		"a batch first":         {{FlightDescriptor: d, DataHeader: good()[1].DataHeader, DataBody: good()[1].DataBody}},
+		"a body that is short":  {good()[0], {DataHeader: good()[1].DataHeader, DataBody: good()[1].DataBody[:8]}},
+		"no body":               {good()[0], {DataHeader: good()[1].DataHeader}},
+		"two schemas":           {good()[0], good()[0]},
+		"a header of one byte":  {good()[0], {DataHeader: []byte{1}}},
+		"another schema's rows": {good()[0], messages(t, fields(nullable("x", text)), batch(t, fields(nullable("x", text)), `[{"x":"y"}]`))[1]},
+	}
+	for name, list := range cases {
+		code, about := refused(t, raw(c, as(t, master), list...))
+		if code != "INVALID_REQUEST" || about.Stored != 0 {
+			t.Errorf("%s: %s %+v", name, code, about)
+		}
+	}
+	// Every byte of the header and of the body turned round: an answer, a code, and
+	// no more records than were sent.
+	for part, list := range map[string][]*af.FlightData{"header": good(), "body": good(), "compressed": good(ipc.WithLZ4())} {
+		b := list[1].DataBody
+		if part == "header" {
+			b = list[1].DataHeader
+		}
+		for i := 0; i < len(b); i += 3 {
+			b[i] ^= 0xff
+			err := raw(c, as(t, master), list...)
+			if code := status.Code(err); err != nil && code != codes.InvalidArgument && code != codes.ResourceExhausted && code != codes.FailedPrecondition && code != codes.OutOfRange {
+				t.Fatalf("byte %d of the %s: %v", i, part, err)
+			}
+			b[i] ^= 0xff
+		}
+	}
+	h.do("default", "deleteMany", "Item", `{"filter":{}}`)
+	_ = before
+}
+
+// A message that claims to become much larger than memory is refused.
+func TestBombs(t *testing.T) {
+	h := serve(t, shop)
+	c := h.client()
+	s := fields(nullable("name", text))
+	b := array.NewRecordBuilder(memory.DefaultAllocator, s)
+	defer b.Release()
+	b.Field(0).(*array.StringBuilder).Append(strings.Repeat("x", 130<<20))
+	list := messages(t, s, b.NewRecordBatch(), ipc.WithZstd())
+	list[0].FlightDescriptor = path("Item")
+	if len(list[1].DataBody) > 1<<20 {
+		t.Fatalf("it does not compress: %d bytes", len(list[1].DataBody))
+	}
+	if code, _ := refused(t, raw(c, as(t, master), list...)); code != "PAYLOAD_TOO_LARGE" && code != "INVALID_REQUEST" {
+		t.Error(code)
+	}
+}
+
+// Clients that go away, or never read, leave nothing behind: TestMain looks for
+// goroutines, and the stores close.
+func TestAbandoned(t *testing.T) {
+	h := serve(t, shop)
+	h.stock("default", 3000)
+	c := h.client()
+	s := fields(nullable("id", text), nullable("name", text))
+	for i := range 20 {
+		ctx, cancel := context.WithCancel(as(t, master))
+		ss, err := c.DoGet(ctx, &af.Ticket{Ticket: []byte(`{"entity":"Item","batchSize":10}`)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i%2 == 0 {
+			if _, err := ss.Recv(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		cancel()
+		ctx, cancel = context.WithCancel(as(t, master))
+		put, err := c.DoPut(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list := messages(t, s, batch(t, s, fmt.Sprintf(`[{"id":"x%d","name":"a"}]`, i)))
+		list[0].FlightDescriptor = path("Item")
+		for _, d := range list[:i%3] {
+			_ = put.Send(d)
+		}
+		cancel()
+	}
+}
+
+// A client that sends without listening is not stopped by what it is told.
+func TestPutUnheard(t *testing.T) {
+	h := serve(t, shop)
+	c := h.client()
+	s := fields(nullable("id", text), nullable("name", text))
+	ctx, cancel := context.WithCancel(as(t, master))
+	defer cancel()
+	ss, err := c.DoPut(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := af.NewRecordWriter(ss, ipc.WithSchema(s))
+	w.SetFlightDescriptor(path("Item"))
+	const n = 2000
+	for i := range n {
+		if err := w.Write(batch(t, s, fmt.Sprintf(`[{"id":"x%04d","name":"a"}]`, i))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_ = w.Close()
+	_ = ss.CloseSend()
+	told := ""
+	for {
+		r, err := ss.Recv()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		told = string(r.AppMetadata)
+	}
+	if want := fmt.Sprintf(`{"rows":%d,"position"`, n); !strings.HasPrefix(told, want) {
+		t.Errorf("the last word is %s", told)
+	}
+}
+
+// A thousand streams at once, on one connection.
+func TestThousandStreams(t *testing.T) {
+	h := serve(t, shop)
+	h.stock("default", 50)
+	c := h.client()
+	before := runtime.NumGoroutine()
+	var work sync.WaitGroup
+	var wrong atomic.Int64
+	var first atomic.Value
+	for range 1000 {
+		work.Go(func() {
+			if _, rows, err := got(c, as(t, reader, "x-project", "shop"), `{"entity":"Item","select":"name"}`); err != nil || len(rows) != 0 {
+				wrong.Add(1)
+				first.CompareAndSwap(nil, fmt.Sprint(len(rows), err))
+			}
+			if _, rows, err := got(c, as(t, master), `{"entity":"Item","batchSize":7}`); err != nil || len(rows) != 50 {
+				wrong.Add(1)
+				first.CompareAndSwap(nil, fmt.Sprint(len(rows), err))
+			}
+		})
+	}
+	work.Wait()
+	if n := wrong.Load(); n > 0 {
+		t.Errorf("%d streams failed, the first with %v", n, first.Load())
+	}
+	t.Logf("%d goroutines before, %d after", before, runtime.NumGoroutine())
+}
