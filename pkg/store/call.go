@@ -220,7 +220,12 @@ func (c *call) where(class mesh.Class) (query.Expr, error) {
 	if err != nil {
 		return nil, err
 	}
-	return query.Join(query.Visible(s, where), c.allowed(s.Entity, class)), nil
+	return c.within(s, where, class), nil
+}
+
+// within is a filter with all that a caller never sees past.
+func (c *call) within(s query.Scope, where query.Expr, class mesh.Class) query.Expr {
+	return query.Join(query.Visible(s, where), c.allowed(s.Entity, class))
 }
 
 // visible is what the caller may see of another entity's records.

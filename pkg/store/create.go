@@ -60,14 +60,12 @@ type upserting struct {
 }
 
 func (c *call) upsert() (writing, error) {
-	where, err := c.changeable()
+	scope := c.scope()
+	asked, err := query.ParseFilter(scope, c.args.filter)
 	if err != nil {
 		return nil, err
 	}
-	asked, err := query.ParseFilter(c.scope(), c.args.filter)
-	if err != nil {
-		return nil, err
-	}
+	where := query.Join(c.within(scope, asked, mesh.Write), c.model.live)
 	p, err := c.patch()
 	if err != nil {
 		return nil, err

@@ -63,7 +63,8 @@ type putting struct {
 	entity   *schema.Entity
 	stored   int64 // rows
 	parts    chan part
-	ended    error // of the rows, once parts is closed
+	spent    chan []byte // arguments whose transaction is over
+	ended    error       // of the rows, once parts is closed
 }
 
 func (s *Server) put(ctx context.Context, d *af.FlightDescriptor) (*putting, error) {
@@ -93,7 +94,7 @@ func (s *Server) put(ctx context.Context, d *af.FlightDescriptor) (*putting, err
 	x.Entity, x.Long = e.Name, true
 	return &putting{
 		found: found{Caller: c, entity: mesh.ProjectEntity}, entrance: s.entrance, entity: e,
-		stored: a.from, parts: make(chan part, 1),
+		stored: a.from, parts: make(chan part, 1), spent: make(chan []byte, 4),
 	}, nil
 }
 
@@ -109,6 +110,10 @@ func (p *putting) run(ss af.FlightService_DoPutServer, first *af.FlightData) err
 		if err != nil {
 			return p.failed(err)
 		}
+		select {
+		case p.spent <- part.args: // the mesh keeps nothing of them
+		default:
+		}
 		p.stored += int64(part.rows)
 		t.tell(p.stored, position)
 	}
@@ -121,7 +126,7 @@ func (p *putting) run(ss af.FlightService_DoPutServer, first *af.FlightData) err
 // read makes parts of the rows until the stream ends, or ctx.
 func (p *putting) read(ctx context.Context, in af.DataStreamReader) {
 	defer close(p.parts)
-	r, err := open(in, p.entity, p.stored)
+	r, err := open(in, p.entity, p.stored, p.spent)
 	if err == nil {
 		err = r.each(func(one part) error {
 			select {

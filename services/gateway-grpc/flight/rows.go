@@ -41,17 +41,18 @@ type rows struct {
 	id      int             // the column of the ids; -1 for none
 	head    []byte          // of an operation on a row with an id, and without
 	fresh   []byte
-	next    int64 // the number of the next row
+	next    int64       // the number of the next row
+	spent   chan []byte // memory of transactions that have been stored
 }
 
-// open reads the schema. Errors: INVALID_REQUEST.
-func open(in af.DataStreamReader, e *schema.Entity, from int64) (r *rows, err error) {
+// open reads the schema. What comes back through spent is used again. Errors: INVALID_REQUEST.
+func open(in af.DataStreamReader, e *schema.Entity, from int64, spent chan []byte) (r *rows, err error) {
 	defer recovered(&err)
 	reader, err := af.NewRecordReader(in, ipc.WithAllocator(&bounded{of: memory.DefaultAllocator}))
 	if err != nil {
 		return nil, unreadable(err)
 	}
-	r = &rows{entity: e, reader: reader, id: -1, next: from}
+	r = &rows{entity: e, reader: reader, id: -1, next: from, spent: spent}
 	r.head = append(schema.AppendString([]byte(`{"op":"upsert","entity":`), e.Name), `,"select":["id"],"filter":{"id":`...)
 	r.fresh = append(schema.AppendString([]byte(`{"op":"create","entity":`), e.Name), `,"select":["id"],"data":{`...)
 	if err := r.columns(reader.Schema()); err != nil {
@@ -147,7 +148,7 @@ func (r *rows) batch(b arrow.RecordBatch, give func(part) error) error {
 	p := part{first: r.next}
 	for row := range int(b.NumRows()) {
 		if p.rows == 0 {
-			p.args = append(make([]byte, 0, 64<<10), `{"operations":[`...)
+			p.args = append(r.room(), `{"operations":[`...)
 		} else {
 			p.args = append(p.args, ',')
 		}
@@ -166,6 +167,16 @@ func (r *rows) batch(b arrow.RecordBatch, give func(part) error) error {
 		}
 	}
 	return nil
+}
+
+// room is memory for a transaction.
+func (r *rows) room() []byte {
+	select {
+	case b := <-r.spent:
+		return b[:0]
+	default:
+		return make([]byte, 0, 64<<10)
+	}
 }
 
 // row appends the operation of a row.
