@@ -10,7 +10,6 @@ import (
 	"sync"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/metadata"
 
 	"github.com/octomesh/octomesh/pkg/fault"
 	"github.com/octomesh/octomesh/pkg/mesh"
@@ -127,7 +126,7 @@ func (s *Services) ask(ctx context.Context, c *rpc.Caller, m *codec.Method, in [
 // beside puts what the metadata octo-min-position and if-match ask for into the
 // request object, unless it says so itself. Errors: INVALID_REQUEST, CONFLICT.
 func beside(ctx context.Context, op string, args []byte) ([]byte, error) {
-	md, _ := metadata.FromIncomingContext(ctx)
+	md := rpc.Sent(ctx)
 	if len(md["octo-min-position"]) == 0 && len(md["if-match"]) == 0 {
 		return args, nil
 	}

@@ -61,7 +61,7 @@ func (c *Caller) View() gateway.View {
 // Identifier.
 func (e *Entrance) Enter(ctx context.Context, transport, project string) (*Caller, error) {
 	x := exchangeOf(ctx)
-	md, _ := metadata.FromIncomingContext(ctx)
+	md := Sent(ctx)
 	c := &Caller{Header: mesh.Header{Transport: transport, RequestID: x.RequestID}}
 	x.Transport = transport
 	named, err := only(md, "x-project")
@@ -126,7 +126,7 @@ func (c *Caller) headers(md metadata.MD) error {
 // Position returns the metadata octo-min-position, "" if it is absent.
 // Errors: INVALID_REQUEST.
 func Position(ctx context.Context) (string, error) {
-	md, _ := metadata.FromIncomingContext(ctx)
+	md := Sent(ctx)
 	text, err := only(md, "octo-min-position")
 	if err != nil || text == "" {
 		return "", err

@@ -29,6 +29,7 @@ type Exchange struct {
 	Long bool
 
 	started time.Time
+	sent    metadata.MD
 	header  metadata.MD
 	who     *Caller // once it has been found out
 }
@@ -48,6 +49,16 @@ func exchangeOf(ctx context.Context) *Exchange {
 // that is.
 func ExchangeOf(ctx context.Context) *Exchange { return exchangeOf(ctx) }
 
+// Sent is the metadata that the client of an RPC sent. It is not to be changed:
+// gRPC makes a copy each time it is asked, so this one serves all who read it.
+func Sent(ctx context.Context) metadata.MD {
+	if x := exchangeOf(ctx); x.sent != nil {
+		return x.sent
+	}
+	md, _ := metadata.FromIncomingContext(ctx)
+	return md
+}
+
 // Tell adds header metadata. It leaves with the first message or with the
 // status, whichever comes first.
 func (x *Exchange) Tell(key, value string) {
@@ -59,8 +70,8 @@ func (x *Exchange) Tell(key, value string) {
 
 func begin(ctx context.Context) *Exchange {
 	x := &Exchange{started: time.Now()}
-	md, _ := metadata.FromIncomingContext(ctx)
-	if ids := md["x-request-id"]; len(ids) == 1 && telemetry.ValidRequestID(ids[0]) {
+	x.sent, _ = metadata.FromIncomingContext(ctx)
+	if ids := x.sent["x-request-id"]; len(ids) == 1 && telemetry.ValidRequestID(ids[0]) {
 		x.RequestID = ids[0]
 	} else {
 		x.RequestID = telemetry.NewRequestID()

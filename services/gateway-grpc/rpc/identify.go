@@ -12,7 +12,7 @@ import (
 // nil. Errors: those of Enter.
 func (e *Entrance) Identify(ctx context.Context, transport string) (*Caller, error) {
 	x := exchangeOf(ctx)
-	md, _ := metadata.FromIncomingContext(ctx)
+	md := Sent(ctx)
 	c := &Caller{Header: mesh.Header{Transport: transport, RequestID: x.RequestID}}
 	x.Transport = transport
 	if err := c.headers(md); err != nil {

@@ -16,6 +16,9 @@ const (
 	MaxMessage = 8<<20 - 64<<10
 	// maxStreams is how many RPCs one connection may have open.
 	maxStreams = 2000
+	// workers serve calls one after another on stacks that have grown already; what
+	// they cannot take at once gets a goroutine of its own.
+	workers = 128
 	// maxHeader bounds the metadata of a call in bytes.
 	maxHeader = 16 << 10
 )
@@ -27,6 +30,7 @@ func NewServer(e *Entrance, other grpc.StreamHandler) *grpc.Server {
 		grpc.ForceServerCodecV2(newCodec()),
 		grpc.UnaryInterceptor(e.unary), grpc.StreamInterceptor(e.stream), grpc.UnknownServiceHandler(other),
 		grpc.MaxRecvMsgSize(MaxMessage), grpc.MaxConcurrentStreams(maxStreams), grpc.MaxHeaderListSize(maxHeader),
+		grpc.NumStreamWorkers(workers),
 		grpc.ConnectionTimeout(20*time.Second),
 		// A dead client is found within two minutes, and one may ask as often as
 		// every ten seconds whether we are alive.
