@@ -7,7 +7,8 @@ import (
 
 // call is the first call that a protocol is shown with. {{url}} is the server
 // and project, {{ws}} the same for WebSockets, {{host}} the server alone,
-// {{entity}}, {{collection}} and {{plural}} name an entity.
+// {{project}} the project alone, {{entity}}, {{collection}} and {{plural}} name an
+// entity.
 type call struct {
 	transport string
 	title     string
@@ -15,8 +16,8 @@ type call struct {
 	text      string
 }
 
-// calls are in the order of the page. Native NATS is always there: the mesh
-// runs on it.
+// calls are in the order of the page. Native NATS is always there, since the mesh
+// runs on it; gRPC and Flight are another gateway's.
 var calls = []call{
 	{
 		"rest", "REST", "Fifteen operations and streams on every entity.",
@@ -74,6 +75,23 @@ ws.onmessage = (m) => console.log(m.data);`,
   -H "Accept: application/vnd.apache.arrow.stream"`,
 	},
 	{
+		"grpc", "gRPC", "A service for each entity, on the port of the gRPC gateway; browsers use gRPC-Web or Connect there, and /api/grpc/proto is the file for protoc.",
+		`grpcurl -plaintext -H "x-api-key: $KEY" \
+  -H "x-project: {{project}}" -d '{"limit":5}' \
+  {{host}}:50051 mostajs.{{entity}}Service/FindAll`,
+	},
+	{
+		"flight", "Arrow Flight SQL", "For BI tools and data frames, on the same port: SQL that reads, answered in typed columns.",
+		`from adbc_driver_flightsql import dbapi
+
+db = dbapi.connect("grpc://{{host}}:50051", db_kwargs={
+    "adbc.flight.sql.rpc.call_header.x-api-key": key,
+    "adbc.flight.sql.rpc.call_header.x-project": "{{project}}"})
+cur = db.cursor()
+cur.execute('SELECT * FROM "{{entity}}" LIMIT 5')
+cur.fetch_arrow_table()`,
+	},
+	{
 		"nats", "Native NATS", "Requests and live subjects without a gateway, on the port of the NATS server.",
 		`nats request {{subject}}{{entity}}.findAll '{"limit":5}' \
   --server "nats://$KEY@{{host}}:4222" \
@@ -83,7 +101,7 @@ ws.onmessage = (m) => console.log(m.data);`,
 
 // firstCalls writes the sections of what is turned on.
 func firstCalls(transports []string) string {
-	on := map[string]bool{"nats": true}
+	on := map[string]bool{"nats": true, "grpc": true, "flight": true}
 	for _, name := range transports {
 		on[name] = true
 	}

@@ -92,7 +92,7 @@ func (p *Page) page(x *httpserver.Exchange) {
 	host := string(x.Ctx.Host())
 	port := (&url.URL{Host: host}).Port() // an IPv6 address keeps its brackets
 	values := map[string]string{
-		"url": "http://" + host, "ws": "ws://" + host, "host": strings.TrimSuffix(host, ":"+port), "subject": "mostajs.",
+		"url": "http://" + host, "ws": "ws://" + host, "host": strings.TrimSuffix(host, ":"+port), "subject": "mostajs.", "project": slug,
 		"entity": e.Name, "collection": e.Collection, "plural": plural(e.Name),
 	}
 	if x.Project != "" {
