@@ -63,8 +63,6 @@ func (c *call) lines(ctx context.Context, produce producer, free func()) *mesh.R
 		conn: c.store.conn, produce: produce, cancel: cancel, free: free,
 		full: make(chan []byte), empty: make(chan []byte, 2), done: make(chan struct{}),
 	}
-	l.empty <- make([]byte, 0, chunkSize+chunkSize/4)
-	l.empty <- make([]byte, 0, chunkSize+chunkSize/4)
 	go l.run(ctx)
 	return &mesh.Reply{Chunks: l}
 }
@@ -123,7 +121,13 @@ func (l *lines) run(ctx context.Context) {
 	if l.free != nil {
 		defer l.free()
 	}
-	l.err = l.conn.Snapshot(ctx, func(r driver.Reader) error { return l.produce(ctx, r, l) })
+	l.err = l.conn.Snapshot(ctx, func(r driver.Reader) error {
+		// Not before: of a thousand streams most wait for a reader.
+		for len(l.empty) < cap(l.empty) {
+			l.empty <- make([]byte, 0, chunkSize+chunkSize/4)
+		}
+		return l.produce(ctx, r, l)
+	})
 	if l.err != nil {
 		l.err = fault.From(l.err)
 	}
