@@ -98,6 +98,7 @@ func TestTransportsAgree(t *testing.T) {
 		"graphql": graphqlDoor,
 		"odata":   odataDoor,
 		"mcp":     mcpDoor,
+		"grpc":    grpcDoor,
 	} {
 		t.Run(name, func(t *testing.T) {
 			ask := open(t, serve(t, schemaFile(t, deskSchema)))
