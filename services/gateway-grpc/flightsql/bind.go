@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"strconv"
+	"time"
 	"unicode/utf8"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -71,10 +72,10 @@ func broken(err error) error {
 // row reads the one row that a stream of values has.
 func row(r *af.Reader) ([]bound, error) {
 	values, rows := []bound{}, int64(0)
-	for {
+	for range maxBatches {
 		batch, err := r.Read()
 		if errors.Is(err, io.EOF) {
-			break
+			return values, nil
 		}
 		if err != nil {
 			return nil, broken(err)
@@ -93,8 +94,11 @@ func row(r *af.Reader) ([]bound, error) {
 			values = append(values, b)
 		}
 	}
-	return values, nil
+	return nil, invalid("values come in at most %d batches", maxBatches)
 }
+
+// maxBatches bounds the batches of a stream of values: all but one are empty.
+const maxBatches = 16
 
 // bind is the first value of a column. Errors: INVALID_REQUEST for a type that no
 // field is compared with.
@@ -104,7 +108,11 @@ func bind(a arrow.Array) (bound, error) {
 	}
 	integer := func(n int64) (bound, error) { return bound{schema.KindInt, strconv.FormatInt(n, 10)}, nil }
 	instant := func(t arrow.Timestamp, unit arrow.TimeUnit) (bound, error) {
-		return bound{schema.KindTime, strconv.FormatInt(t.ToTime(unit).UnixMilli(), 10)}, nil
+		at := t.ToTime(unit).UTC()
+		if at.Nanosecond()%int(time.Millisecond) != 0 { // which a literal can say
+			return bound{schema.KindText, at.Format(time.RFC3339Nano)}, nil
+		}
+		return bound{schema.KindTime, strconv.FormatInt(at.UnixMilli(), 10)}, nil
 	}
 	switch a := a.(type) {
 	case *array.Null:

@@ -110,8 +110,7 @@ func (s *Server) statement(ctx context.Context, text string, transaction []byte)
 // compiled is a statement that may run.
 type compiled struct {
 	*rpc.Caller
-	plan  *sql.Plan
-	scale int
+	plan *sql.Plan
 }
 
 // compile compiles a handle's statement for who calls, in the project of the
@@ -126,11 +125,11 @@ func (s *Server) compile(ctx context.Context, h *handle) (*compiled, error) {
 	if c.Principal == nil {
 		return nil, access.Check(nil, access.Ask{})
 	}
-	out := &compiled{Caller: c, scale: columnar.AsText}
+	out, scale := &compiled{Caller: c}, columnar.AsText
 	if h.Decimal != nil {
-		out.scale = min(max(*h.Decimal, 0), schema.MaxDecimalDigits)
+		scale = min(max(*h.Decimal, 0), schema.MaxDecimalDigits)
 	}
-	session := sql.Session{DecimalScale: out.scale, Project: func(name string) (*sql.View, error) {
+	session := sql.Session{DecimalScale: scale, Project: func(name string) (*sql.View, error) {
 		if name == "" { // also a statement that names another project, or none, begins here
 			v := view(c.Project)
 			v.Denied = may(c.Principal, c.Project)
@@ -179,7 +178,7 @@ func (s *Server) run(b, ticket []byte, ss af.FlightService_DoGetServer) error {
 	}
 	ctx, done := s.running.add(ss.Context(), c.Principal.ID, ticket)
 	defer done()
-	rows, err := c.plan.Run(ctx, s.ask(c, x), c.scale)
+	rows, err := c.plan.Run(ctx, s.ask(c, x))
 	if err != nil {
 		return err
 	}

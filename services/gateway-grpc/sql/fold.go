@@ -30,8 +30,10 @@ func (o *opening) fold(ctx context.Context, g *grouping, from rows) (rows, error
 		copy(at.row, keys)
 		byID[string(key)] = at
 		list = append(list, at)
-		o.left -= int64(len(key) + 128*len(g.aggs))
-		return at, o.take(keys)
+		if err := o.memory.take(int64(len(key) + 128*len(g.aggs))); err != nil {
+			return nil, err
+		}
+		return at, o.memory.row(keys)
 	}
 	if g.implicit {
 		if _, err := find(); err != nil {
@@ -99,7 +101,7 @@ func (s *sum) add(o *opening, a *aggregate, row []schema.Value) error {
 			s.seen = map[string]struct{}{}
 		}
 		s.seen[string(key)] = struct{}{}
-		if err := o.take([]schema.Value{v}); err != nil {
+		if err := o.memory.row([]schema.Value{v}); err != nil {
 			return err
 		}
 	}

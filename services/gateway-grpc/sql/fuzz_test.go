@@ -30,7 +30,7 @@ func FuzzSQL(f *testing.F) {
 		plan, err := sql.Compile(h.session, text, nil)
 		if err == nil && len(plan.Params) == 0 {
 			var rows *sql.Rows
-			if rows, err = plan.Run(context.Background(), h.ask, h.session.DecimalScale); err == nil {
+			if rows, err = plan.Run(context.Background(), h.ask); err == nil {
 				for err == nil {
 					_, err = rows.Next(context.Background())
 				}

@@ -111,6 +111,17 @@ func instant(text string) (int64, bool) {
 	return schema.ParseTime(s)
 }
 
+// finer reports whether an instant lies between two milliseconds.
+func finer(text string) bool {
+	_, frac, _ := strings.Cut(text, ".")
+	for i := 0; i < len(frac) && frac[i] >= '0' && frac[i] <= '9'; i++ {
+		if i > 2 && frac[i] != '0' {
+			return true
+		}
+	}
+	return false
+}
+
 // fit makes a literal a value of a field's type. Of a number that the type
 // cannot hold, as 1.5 of an integer, it returns the next one below it, and off
 // tells so: -1 if there is none below, +1 if the field's values end below it, and
@@ -177,6 +188,9 @@ func fit(v schema.Value, t schema.Type, of string) (_ schema.Value, off offset, 
 		}
 		if v.Kind() == schema.KindText {
 			if ms, ok := instant(v.Text()); ok {
+				if finer(v.Text()) {
+					return schema.TimeOf(ms), between, nil
+				}
 				return schema.TimeOf(ms), hit, nil
 			}
 		}

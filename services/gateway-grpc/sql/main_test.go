@@ -110,7 +110,7 @@ func (h *house) query(text string, params ...schema.Value) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	rows, err := plan.Run(context.Background(), h.ask, h.session.DecimalScale)
+	rows, err := plan.Run(context.Background(), h.ask)
 	if err != nil {
 		return nil, err
 	}

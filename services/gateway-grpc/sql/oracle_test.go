@@ -251,7 +251,18 @@ func (s *statement) build() (text string, ordered bool) {
 	if s.n(5) > 0 {
 		where = " WHERE " + s.condition(3)
 	}
-	switch s.n(5) {
+	switch s.n(6) {
+	case 5: // SELECTs around a group, a DISTINCT, a page
+		name, _ := s.column()
+		inner := "SELECT " + name + " AS k, " + s.of("COUNT(*)", "COUNT("+name+")") + " AS m " + from + where + " GROUP BY " + name
+		if s.n(3) == 0 {
+			inner = "SELECT DISTINCT " + name + " AS k, " + root + ".id AS m " + from + where + " ORDER BY m, k" + s.pageOf()
+		}
+		outer := s.of("SELECT m, COUNT(*), MIN(k) FROM (", "SELECT COUNT(DISTINCT m) c, MAX(q.k) FROM (", "SELECT q.k, m FROM (", "SELECT DISTINCT m FROM (") + inner + ") AS q" + s.of("", " WHERE k IS NOT NULL", " WHERE 1=0")
+		if strings.HasPrefix(outer, "SELECT m, COUNT") {
+			outer += " GROUP BY m"
+		}
+		return "SELECT * FROM (" + outer + ") z", false
 	case 0, 1: // groups
 		var keys, list []string
 		for range s.n(3) {

@@ -29,8 +29,9 @@ type Plan struct {
 	// Params are the types of the parameters, in order.
 	Params []arrow.DataType
 
-	top     *level
-	unbound bool // there are parameters, and no values for them
+	top          *level
+	unbound      bool // there are parameters, and no values for them
+	decimalScale int
 }
 
 // level is one SELECT: rows come from a scan, from an inner level, or there is
@@ -156,7 +157,7 @@ func Compile(s Session, text string, params []schema.Value) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Plan{top: top, Params: c.types, unbound: n > 0 && params == nil}
+	p := &Plan{top: top, Params: c.types, unbound: n > 0 && params == nil, decimalScale: s.DecimalScale}
 	if c.scanned {
 		p.Project = c.view.Project
 	}

@@ -76,7 +76,7 @@ func TestParams(t *testing.T) {
 	if got := fmt.Sprint(plan.Params); got != "[int64 utf8 int64]" {
 		t.Error(got)
 	}
-	if _, err := plan.Run(t.Context(), h.ask, -1); fault.CodeOf(err) != fault.MissingParams {
+	if _, err := plan.Run(t.Context(), h.ask); fault.CodeOf(err) != fault.MissingParams {
 		t.Error(err)
 	}
 	got, err := h.query(text, schema.TextOf("20"), schema.TextOf("x"), schema.IntOf(5))
@@ -166,7 +166,7 @@ func TestMemory(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		rows, err := plan.Run(t.Context(), endless, -1)
+		rows, err := plan.Run(t.Context(), endless)
 		for err == nil {
 			_, err = rows.Next(t.Context())
 		}
@@ -184,7 +184,7 @@ func TestMemory(t *testing.T) {
 	}
 	rows, err := plan.Run(t.Context(), func(context.Context, string, string, []byte) (*mesh.Reply, error) {
 		return &mesh.Reply{Chunks: &forever{most: 1 << 17}}, nil
-	}, -1)
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -46,30 +46,27 @@ func (r *Rows) Close() {
 }
 
 // Run runs a plan. Errors: MISSING_PARAMS where parameters have no values;
-// PAYLOAD_TOO_LARGE where groups or a sort outgrow the memory for it; those of
-// the worker.
-func (p *Plan) Run(ctx context.Context, ask Ask, decimalScale int) (*Rows, error) {
+// PAYLOAD_TOO_LARGE where groups or a sort outgrow the memory of a statement,
+// OVERLOADED where those of all statements do; those of the worker.
+func (p *Plan) Run(ctx context.Context, ask Ask) (*Rows, error) {
 	if p.unbound {
 		return nil, fault.New(fault.MissingParams, "the statement has %d parameters: bind values to them first", len(p.Params))
 	}
-	o := &opening{ask: ask, scale: decimalScale, left: memoryLimit}
+	o := &opening{ask: ask, scale: p.decimalScale}
 	if rows, ok, err := o.plain(ctx, p); ok || err != nil {
 		return rows, err
 	}
 	source, err := o.open(ctx, p.top)
 	if err != nil {
+		o.memory.free()
 		return nil, err
 	}
 	b := newBatches(p.Schema, memory.DefaultAllocator)
 	return &Rows{
 		next:  func(ctx context.Context) (arrow.RecordBatch, error) { return b.read(ctx, source) },
-		close: func() { source.close(); b.release() },
+		close: func() { source.close(); b.release(); o.memory.free() },
 	}, nil
 }
-
-// memoryLimit bounds in bytes what a statement keeps of rows: groups, sorts,
-// DISTINCT.
-const memoryLimit = 64 << 20
 
 // rows are rows of values, each valid until the next call. After io.EOF or an
 // error nothing more comes; close may be called at any time, also twice.
@@ -80,21 +77,9 @@ type rows interface {
 
 // opening makes the rows of a plan.
 type opening struct {
-	ask   Ask
-	scale int
-	left  int64 // of memoryLimit
-}
-
-// take takes memory for a row that is kept.
-func (o *opening) take(row []schema.Value) error {
-	o.left -= 64
-	for _, v := range row {
-		o.left -= int64(40 + len(v.Text()))
-	}
-	if o.left < 0 {
-		return fault.New(fault.PayloadTooLarge, "the groups, the DISTINCT rows or the sort of the statement take more than %d MB: narrow it with WHERE, or order by fields of the first entity", memoryLimit>>20)
-	}
-	return nil
+	ask    Ask
+	scale  int
+	memory kept
 }
 
 // open returns the rows of a level.
@@ -155,7 +140,7 @@ func (o *opening) finish(ctx context.Context, l *level, a *asked, from rows) (ro
 	}
 	from = &chosen{rows: from, out: l.out, row: make([]schema.Value, len(l.out))}
 	if l.distinct {
-		from = &distinct{rows: from, opening: o, seen: map[string]struct{}{}}
+		from = &distinct{rows: from, memory: &o.memory, seen: map[string]struct{}{}}
 	}
 	if a.offset > 0 || a.limit >= 0 {
 		from = &page{rows: from, skip: a.offset, left: a.limit}

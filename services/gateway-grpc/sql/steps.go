@@ -73,9 +73,9 @@ func (p *page) next(ctx context.Context) ([]schema.Value, error) {
 // distinct leaves the first of equal rows.
 type distinct struct {
 	rows
-	opening *opening
-	seen    map[string]struct{}
-	key     []byte
+	memory *kept
+	seen   map[string]struct{}
+	key    []byte
 }
 
 func (d *distinct) next(ctx context.Context) ([]schema.Value, error) {
@@ -88,7 +88,7 @@ func (d *distinct) next(ctx context.Context) ([]schema.Value, error) {
 		if _, have := d.seen[string(d.key)]; have {
 			continue
 		}
-		if err := d.opening.take(row); err != nil {
+		if err := d.memory.row(row); err != nil {
 			return nil, err
 		}
 		d.seen[string(d.key)] = struct{}{}
@@ -166,18 +166,19 @@ func (o *opening) sort(ctx context.Context, from rows, keys []orderKey, most int
 		}
 		return 0
 	}
-	before := o.left
+	before := o.memory.used
 	err := each(ctx, from, func(row []schema.Value) error {
-		if err := o.take(row); err != nil {
+		if err := o.memory.row(row); err != nil {
 			return err
 		}
 		h.list = append(h.list, slices.Clone(row))
 		if most >= 0 && int64(len(h.list)) > 2*most+1024 {
 			slices.SortStableFunc(h.list, order)
 			clear(h.list[most:])
-			h.list, o.left = h.list[:most], before
+			h.list = h.list[:most]
+			o.memory.back(before)
 			for _, kept := range h.list {
-				if err := o.take(kept); err != nil {
+				if err := o.memory.row(kept); err != nil {
 					return err
 				}
 			}
