@@ -183,7 +183,7 @@ func TestMemory(t *testing.T) {
 		t.Fatal(err)
 	}
 	rows, err := plan.Run(t.Context(), func(context.Context, string, string, []byte) (*mesh.Reply, error) {
-		return &mesh.Reply{Chunks: &forever{most: 1 << 17}}, nil
+		return &mesh.Reply{Chunks: &forever{most: 1 << 16}}, nil
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -197,16 +197,18 @@ func TestMemory(t *testing.T) {
 	}
 }
 
+var long = strings.Repeat("x", 2000)
+
 // forever is a stream of records without end, or of most of them.
 type forever struct{ n, most int }
 
 func (f *forever) Next(context.Context) ([]byte, error) {
 	var b []byte
-	for range 1000 {
+	for range 100 {
 		if f.n++; f.most > 0 && f.n > f.most {
 			return nil, io.EOF
 		}
-		b = fmt.Appendf(b, "{\"id\":\"t%d\",\"album\":null}\n", f.n)
+		b = fmt.Appendf(b, "{\"id\":\"t%d%s\",\"album\":null}\n", f.n, long)
 	}
 	return b, nil
 }
