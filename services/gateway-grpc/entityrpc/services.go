@@ -1,6 +1,8 @@
 package entityrpc
 
 import (
+	"errors"
+	"io"
 	"strings"
 	"sync"
 	"time"
@@ -81,7 +83,9 @@ func (s *Services) Handle(srv any, ss grpc.ServerStream) error {
 		return rpc.Unknown(srv, ss)
 	}
 	var in rpc.Message
-	if err := ss.RecvMsg(&in); err != nil {
+	if err := ss.RecvMsg(&in); errors.Is(err, io.EOF) {
+		return fault.New(fault.InvalidRequest, "the call ended without a message")
+	} else if err != nil {
 		return err
 	}
 	defer in.Free()

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -207,11 +208,55 @@ func TestNewCatalog(t *testing.T) {
 	}
 }
 
-// The rest of what the door owes its entrance.
 func TestTooLarge(t *testing.T) {
 	h := open(t)
 	_, err := h.ask(as(t.Context(), scripted.Key), "ProductService", "FindById", `id:"`+strings.Repeat("x", rpc.MaxMessage)+`"`)
 	if status.Code(err) != codes.ResourceExhausted {
 		t.Error(err)
+	}
+}
+
+// A call that ends before it has said anything.
+func TestNoMessage(t *testing.T) {
+	h := open(t)
+	for _, method := range []string{"FindById", "Stream", "Watch"} {
+		cs, err := h.cc.NewStream(as(t.Context(), scripted.Key), &grpc.StreamDesc{ServerStreams: true}, "/mostajs.ProductService/"+method)
+		check(t, err)
+		check(t, cs.CloseSend())
+		if err := cs.RecvMsg(&emptypb.Empty{}); reason(err) != "INVALID_REQUEST" {
+			t.Errorf("%s: %v", method, err)
+		}
+	}
+}
+
+// TestDeadline: a client's deadline goes with the call, and no call lasts longer
+// than the server's own.
+func TestDeadline(t *testing.T) {
+	for name, c := range map[string]struct {
+		server, client time.Duration
+	}{
+		"of the client": {time.Minute, 50 * time.Millisecond},
+		"of the server": {50 * time.Millisecond, time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := open(t)
+			h.services.Timeout = c.server
+			left := make(chan time.Duration, 1)
+			h.mesh.Answer(func(ctx context.Context, _ *mesh.Request) (*mesh.Reply, error) {
+				at, ok := ctx.Deadline()
+				if !ok {
+					t.Error("there is no deadline")
+				}
+				left <- time.Until(at)
+				<-ctx.Done()
+				return nil, ctx.Err()
+			})
+			ctx, cancel := context.WithTimeout(as(t.Context(), scripted.Key), c.client)
+			defer cancel()
+			_, err := h.ask(ctx, "ProductService", "Count", "")
+			if got := <-left; got > time.Second || status.Code(err) != codes.DeadlineExceeded {
+				t.Errorf("%s, %v", got, err)
+			}
+		})
 	}
 }
