@@ -17,11 +17,28 @@ type Doc struct {
 	size   int
 }
 
-// keepSize is the largest text whose parser goes back to the pool: a parser
-// holds some fifty times the memory of the largest text that it has read.
-const keepSize = 64 << 10
+// A parser holds some fifty times the memory of the largest text that it has
+// read, so those of ordinary texts (up to keepSize) and of large ones, such as a
+// transaction's (up to keepLarge), are kept apart, and others not at all.
+const (
+	keepSize  = 64 << 10
+	keepLarge = 512 << 10
+)
 
-var docs = sync.Pool{New: func() any { return new(Doc) }}
+var docs, larges = newDocs(), newDocs()
+
+func newDocs() *sync.Pool { return &sync.Pool{New: func() any { return new(Doc) }} }
+
+// pool is where the parser of a text of that size is kept; nil for nowhere.
+func pool(size int) *sync.Pool {
+	switch {
+	case size <= keepSize:
+		return docs
+	case size <= keepLarge:
+		return larges
+	}
+	return nil
+}
 
 // Parse checks b (with DefaultDepth and MaxValues) and parses it. Release the
 // Doc when no value of it is needed any more. Errors: PARSE_ERROR.
@@ -29,7 +46,10 @@ func Parse(b []byte) (*Doc, error) {
 	if err := check(b, DefaultDepth, MaxValues); err != nil {
 		return nil, err
 	}
-	d := docs.Get().(*Doc)
+	d := new(Doc)
+	if p := pool(len(b)); p != nil {
+		d = p.Get().(*Doc)
+	}
 	v, err := d.parser.ParseBytes(b)
 	if err != nil {
 		return nil, fault.Wrap(err, fault.ParseError, "the JSON text cannot be read")
@@ -44,8 +64,8 @@ func (d *Doc) Release() {
 		return
 	}
 	d.Root = nil
-	if d.size <= keepSize {
-		docs.Put(d)
+	if p := pool(d.size); p != nil {
+		p.Put(d)
 	}
 }
 

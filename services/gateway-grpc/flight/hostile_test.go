@@ -217,6 +217,32 @@ func TestPutUnheard(t *testing.T) {
 	}
 }
 
+// A gateway that stops ends a DoPut between two transactions and says where.
+func TestPutWhenStopping(t *testing.T) {
+	h := serve(t, shop)
+	c := h.client()
+	s := fields(nullable("id", text), nullable("name", text))
+	ctx, cancel := context.WithCancel(as(t, master))
+	defer cancel()
+	ss, err := c.DoPut(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := af.NewRecordWriter(ss, ipc.WithSchema(s))
+	w.SetFlightDescriptor(path("Item"))
+	if err := w.Write(batch(t, s, `[{"id":"a","name":"a"},{"id":"b","name":"b"}]`)); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := ss.Recv(); err != nil || !strings.HasPrefix(string(r.AppMetadata), `{"rows":2,`) {
+		t.Fatal(r, err)
+	}
+	close(h.stop)
+	_, err = ss.Recv()
+	if code, about := refused(t, err); code != "UNAVAILABLE" || about.Stored != 2 {
+		t.Errorf("%v", err)
+	}
+}
+
 // A thousand streams at once, on one connection.
 func TestThousandStreams(t *testing.T) {
 	h := serve(t, shop)

@@ -53,6 +53,7 @@ type house struct {
 	stores map[string]*store.Store
 	addr   string
 	calls  func(*mesh.Request) // sees every call, if set
+	stop   chan struct{}       // closed when the gateway stops
 }
 
 // Principal implements rpc.Identifier.
@@ -90,7 +91,7 @@ func (h *house) Call(ctx context.Context, r *mesh.Request) (*mesh.Reply, error) 
 // serve opens a house with the projects default and shop, of that catalog.
 func serve(t testing.TB, source string) *house {
 	t.Helper()
-	h := &house{TB: t, stores: map[string]*store.Store{}}
+	h := &house{TB: t, stores: map[string]*store.Store{}, stop: make(chan struct{})}
 	projects := gateway.NewProjects()
 	for _, slug := range []string{gateway.DefaultProject, "shop"} {
 		cat, err := schema.Parse([]byte(source))
@@ -114,7 +115,7 @@ func serve(t testing.TB, source string) *house {
 		projects.Put(&gateway.Project{ID: "id-" + slug, Slug: slug, Version: "v1", Catalog: cat})
 	}
 	projects.SetLoaded()
-	e := &rpc.Entrance{Caller: h, Identity: h, Projects: projects, Rates: access.NewLimiter(), Log: slog.New(slog.DiscardHandler), Timeout: 10 * time.Second}
+	e := &rpc.Entrance{Caller: h, Identity: h, Projects: projects, Rates: access.NewLimiter(), Log: slog.New(slog.DiscardHandler), Timeout: 10 * time.Second, Stopping: h.stop}
 	server := rpc.NewServer(e, rpc.Unknown)
 	flight.New(e, nil).Register(server)
 	ln, err := net.Listen("tcp", "127.0.0.1:0")

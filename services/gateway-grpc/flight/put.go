@@ -105,22 +105,29 @@ func (p *putting) run(ss af.FlightService_DoPutServer, first *af.FlightData) err
 	defer cancel()
 	go p.read(ctx, &again{FlightService_DoPutServer: ss, first: first})
 	t := teller{ss: ss, cancel: cancel}
-	for part := range p.parts {
-		position, err := p.store(ctx, &part)
-		if err != nil {
-			return p.failed(err)
-		}
+	for {
 		select {
-		case p.spent <- part.args: // the mesh keeps nothing of them
-		default:
+		case <-p.entrance.Stopping:
+			return p.failed(fault.New(fault.Unavailable, "the gateway is stopping: send the rows from %d on to another one", p.stored))
+		case part, more := <-p.parts:
+			switch {
+			case !more && p.ended != nil:
+				return p.failed(p.ended)
+			case !more:
+				return t.last(p.stored)
+			}
+			position, err := p.store(ctx, &part)
+			if err != nil {
+				return p.failed(err)
+			}
+			select {
+			case p.spent <- part.args: // the mesh keeps nothing of them
+			default:
+			}
+			p.stored += int64(part.rows)
+			t.tell(p.stored, position)
 		}
-		p.stored += int64(part.rows)
-		t.tell(p.stored, position)
 	}
-	if p.ended != nil {
-		return p.failed(p.ended)
-	}
-	return t.last(p.stored)
 }
 
 // read makes parts of the rows until the stream ends, or ctx.
