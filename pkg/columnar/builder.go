@@ -28,8 +28,8 @@ type Builder struct {
 	scratch []byte   // a value on its way
 	parser  fastjson.Parser
 	visit   func(key []byte, v *fastjson.Value)
-	width   int       // bytes that each row takes at least
-	varying []*column // those that take more
+	width   int       // bytes that each row takes in the other columns
+	varying []*column // those of which a row may have any length, lists' elements too
 	rows    int
 	next    int // where the next member of the record is expected
 	err     error
@@ -53,7 +53,6 @@ func NewBuilder(s *Shape, rows int) *Builder {
 		case fixed > 0:
 			b.width += fixed
 		case c.kind != truths:
-			b.width += 4
 			b.varying = append(b.varying, c)
 		}
 		b.keys[i] = append(schema.AppendString([]byte{','}, s.fields[i].name), ':')
@@ -70,11 +69,11 @@ func (b *Builder) Rows() int { return b.rows }
 // Full reports whether the batch is large enough to be handed on.
 func (b *Builder) Full() bool { return b.rows >= b.maxRows || b.size() >= batchSize }
 
-// size is the bytes of the columns, bitmaps left out.
+// size is the bytes of the columns; bitmaps that have a bit for a row are left out.
 func (b *Builder) size() int {
 	n := b.rows * b.width
 	for _, c := range b.varying {
-		n += len(c.data)
+		n += len(c.valid) + len(c.offsets) + len(c.data)
 	}
 	return n
 }

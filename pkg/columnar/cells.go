@@ -5,6 +5,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/octomesh/octomesh/pkg/fault"
+	"github.com/octomesh/octomesh/pkg/strictjson"
 )
 
 // Cells is a row of a database that puts its values straight into columns; see
@@ -71,8 +72,11 @@ func (b *Builder) cell(c *column, row Cells, i int) error {
 	if !utf8.Valid(raw) {
 		return errText
 	}
-	if c.quick(raw) == len(raw) {
+	raw = strictjson.Trim(raw)
+	if n := c.quick(raw); n == len(raw) && n > 0 {
 		return nil
+	} else if n > 0 { // it has been taken in, but there is more
+		return c.wrong("text that is no JSON")
 	}
 	v, err := b.parser.ParseBytes(raw)
 	if err != nil {

@@ -102,12 +102,15 @@ func plainText(b []byte) (s []byte, n int) {
 	return b[1 : 1+end], end + 2
 }
 
+// quickRaw takes JSON as it is. With space around it, which span takes in, it is
+// the parser's.
 func (c *column) quickRaw(b []byte) int {
 	n := span(b)
-	if n > 0 {
-		c.data = append(c.data, b[:n]...)
-		c.done()
+	if n == 0 || b[0] <= ' ' || b[n-1] <= ' ' {
+		return 0
 	}
+	c.data = append(c.data, b[:n]...)
+	c.done()
 	return n
 }
 

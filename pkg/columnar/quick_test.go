@@ -3,6 +3,7 @@ package columnar
 import (
 	"bytes"
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/octomesh/octomesh/pkg/schema"
@@ -91,6 +92,82 @@ func TestQuickIsTheSame(t *testing.T) {
 				t.Errorf("%s: quick is %t", line, took)
 			}
 			both(t, 2, before, line)
+		}
+	}
+}
+
+// White space around a value is none of it, whoever stored a list with some.
+func TestQuickAndBlanks(t *testing.T) {
+	t.Parallel()
+	const blanks = " \t\n\r"
+	for _, list := range []string{"[ ]", `["a", "b"]`, `[ "a" ,"b" ]`, "[1, 2 ,3\n]", "[null, null ,\tnull]", `[{"a":1}, [2] , true ]`, "[\"x\",\r1 ]"} {
+		line := strings.Replace(quickLine, `"any":[1,{"a":2},"y"]`, `"any":`+list, 1)
+		line = strings.Replace(line, `"j":{"a":[1,"}\"",null]}`, `"j": 1 `, 1)
+		quick, slow := builders(t, AsText)
+		for _, b := range []*Builder{quick, slow} {
+			if err := b.AddJSON([]byte(line)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for i, c := range quick.columns {
+			same(t, line, c, slow.columns[i])
+			for c, d := c, slow.columns[i]; c != nil; c, d = c.elem, d.elem {
+				if (c.kind == loose || c.kind == documents) && (!bytes.Equal(c.data, d.data) || !bytes.Equal(c.offsets, d.offsets)) {
+					t.Errorf("%q: quickly %q, slowly %q", list, c.data, d.data)
+				}
+				if c.kind == loose && bytes.ContainsAny(c.data, blanks) {
+					t.Errorf("%q: a blank in %q", list, c.data)
+				}
+			}
+		}
+	}
+}
+
+// The elements of lists count for the size of a batch, be they ever so short.
+func TestShortElementsFillABatch(t *testing.T) {
+	t.Parallel()
+	for _, list := range []string{`"tags":["` + strings.Repeat(`","`, 100_000), `"any":[null` + strings.Repeat(",null", 100_000), `"bs":[null` + strings.Repeat(",null", 1_700_000)} {
+		b, _ := builders(t, AsText)
+		if list[len(list)-1] == '"' {
+			list += `"`
+		}
+		if err := b.AddJSON([]byte(`{"id":"1",` + list + `]}`)); err != nil {
+			t.Fatal(err)
+		}
+		if !b.Full() {
+			t.Errorf("%.20s…: not full with %d bytes", list, b.size())
+		}
+	}
+}
+
+// row is a row of a database whose cells are texts.
+type row []string
+
+func (r row) AppendText(dst []byte, i int) ([]byte, bool) { return append(dst, r[i]...), true }
+func (r row) Word(int) (uint64, bool)                     { return 0, false }
+
+// A cell becomes one list, whatever is around its JSON; what is none is an error.
+func TestListCells(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]int{
+		`["a"]`: 1, "[\"a\"]\n": 1, ` ["a"]`: 1, ` [ "a", "b" ] `: 2, " null ": 0, "[] ": 0,
+		"": -1, " ": -1, `["a"]["b"]`: -1, "null null": -1, `"a"`: -1,
+	} {
+		b, _ := builders(t, AsText)
+		places := make([]int, len(b.columns))
+		tags := 0
+		for i := range places {
+			places[i] = -1
+			if b.shape.fields[i].name == "tags" {
+				places[i], tags = 0, i
+			}
+		}
+		err := b.Add(row{text}, places)
+		if (err != nil) != (want < 0) {
+			t.Errorf("%q: %v", text, err)
+		}
+		if c := b.columns[tags]; err == nil && (c.n != 1 || c.elem.n != want) {
+			t.Errorf("%q: %d lists of %d elements", text, c.n, c.elem.n)
 		}
 	}
 }

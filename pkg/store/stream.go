@@ -2,7 +2,9 @@ package store
 
 import (
 	"context"
+	"fmt"
 	"io"
+	"runtime/debug"
 	"strconv"
 	"sync"
 	"time"
@@ -126,11 +128,21 @@ func (l *lines) run(ctx context.Context) {
 		for len(l.empty) < cap(l.empty) {
 			l.empty <- make([]byte, 0, chunkSize+chunkSize/4)
 		}
-		return l.produce(ctx, r, l)
+		return l.guarded(ctx, r)
 	})
 	if l.err != nil {
 		l.err = fault.From(l.err)
 	}
+}
+
+// guarded makes INTERNAL of a panic: nothing above this goroutine would catch it.
+func (l *lines) guarded(ctx context.Context, r driver.Reader) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fault.Wrap(fmt.Errorf("panic: %v\n%s", v, debug.Stack()), fault.Internal, "something went wrong on our side")
+		}
+	}()
+	return l.produce(ctx, r, l)
 }
 
 // produce is the producer of op stream.

@@ -6,12 +6,28 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/octomesh/octomesh/pkg/schema"
 )
 
 // WithMost sets how many bytes of an answer are kept in memory.
 func WithMost(o Options, most int) Options {
 	o.most = most
 	return o
+}
+
+// An empty text is no JSON, so it is null wherever a record shows it.
+func TestEmptyJSON(t *testing.T) {
+	t.Parallel()
+	r := row{kinds: []schema.Kind{schema.KindJSON, schema.KindText}, values: [][]byte{{}, {}}}
+	for i, want := range []string{"null", `""`} {
+		if got := string(r.AppendJSON(nil, i)); got != want {
+			t.Errorf("column %d is %s, not %s", i, got, want)
+		}
+		if _, ok := r.AppendText(nil, i); ok != (want != "null") {
+			t.Errorf("column %d has a text: %t", i, ok)
+		}
+	}
 }
 
 func TestNextBlock(t *testing.T) {

@@ -83,6 +83,9 @@ func (r *row) AppendJSON(dst []byte, i int) []byte {
 	case schema.KindFloat:
 		return appendFloat(dst, b)
 	case schema.KindJSON:
+		if len(b) == 0 { // another program wrote it
+			return append(dst, "null"...)
+		}
 		return append(dst, b...)
 	}
 	return r.Value(i).AppendJSON(dst)
@@ -251,7 +254,7 @@ func (r *row) AppendText(dst []byte, i int) ([]byte, bool) {
 		text, ok := schema.CanonicalDecimal(view(b))
 		return append(dst, text...), ok
 	}
-	return append(dst, b...), b != nil
+	return append(dst, b...), b != nil && (len(b) > 0 || r.kinds[i] != schema.KindJSON)
 }
 
 // Word implements driver.Cells.
