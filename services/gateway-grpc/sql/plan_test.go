@@ -183,7 +183,7 @@ func TestMemory(t *testing.T) {
 		t.Fatal(err)
 	}
 	rows, err := plan.Run(t.Context(), func(context.Context, string, string, []byte) (*mesh.Reply, error) {
-		return &mesh.Reply{Chunks: &forever{most: 1 << 16}}, nil
+		return &mesh.Reply{Chunks: &forever{most: 1 << 14}}, nil
 	})
 	if err != nil {
 		t.Fatal(err)
