@@ -50,9 +50,10 @@ func (p *port) serve() error {
 	return err
 }
 
-// late passes over that a server was stopped before it began.
+// late passes over that a server was stopped before it began, or that the port
+// was closed by the other server's end. Run tells an end that nobody wanted.
 func late(err error) error {
-	if errors.Is(err, grpc.ErrServerStopped) {
+	if errors.Is(err, grpc.ErrServerStopped) || errors.Is(err, net.ErrClosed) {
 		return nil
 	}
 	return err
