@@ -55,7 +55,11 @@ func (s *Services) follow(ss grpc.ServerStream, c *rpc.Caller, m *codec.Method, 
 	ctx, stop := context.WithCancel(ss.Context())
 	defer stop()
 	go f.write(ctx, ss)
-	return f.run(ctx)
+	err = f.run(ctx)
+	if f.busy && rpc.Cut(ss) {
+		<-f.taken // nobody may write to such a stream once its handler is gone
+	}
+	return err
 }
 
 // message is an event on its way to the client.

@@ -131,6 +131,21 @@ func (s *stream) SendMsg(m any) error {
 	return s.ServerStream.SendMsg(m)
 }
 
+// Cut breaks off a message that is being sent and that the client does not take.
+// It returns false for streams of gRPC's own server, where the end of the handler
+// does so and the client still hears the status.
+func Cut(ss grpc.ServerStream) bool {
+	s, ok := ss.(*stream)
+	if !ok {
+		return false
+	}
+	c, ok := s.ServerStream.(interface{ Cut() })
+	if ok {
+		c.Cut()
+	}
+	return ok
+}
+
 func (s *stream) head() {
 	if !s.told {
 		s.told = true

@@ -74,7 +74,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_, _ = w.Write([]byte("This port speaks gRPC, gRPC-Web and Connect: POST /<package>.<Service>/<Method>. The pages and REST are on the HTTP port.\n"))
 		return
 	}
-	h.of(r.URL.Path).ServeHTTP(w, r)
+	h.of(r.URL.Path).ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), writerKey{}, w)))
 }
 
 func (h *Handler) of(method string) http.Handler {

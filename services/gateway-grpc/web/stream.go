@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
@@ -77,6 +78,17 @@ func (c *call) SendMsg(v any) error {
 func wrongMessage() error {
 	return fault.New(fault.Unsupported, "this method is for gRPC over HTTP/2")
 }
+
+// Cut ends the writing of a message that the client does not take, and the
+// connection with it: an answer over HTTP/1.1 cannot go on behind half a message.
+func (c *call) Cut() {
+	if w, ok := c.ctx.Value(writerKey{}).(http.ResponseWriter); ok {
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now()) // a connection has one
+	}
+}
+
+// writerKey is where the context of a call has its http.ResponseWriter.
+type writerKey struct{}
 
 // SetHeader implements grpc.ServerStream and grpc.ServerTransportStream, as do
 // the methods below.
