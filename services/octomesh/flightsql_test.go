@@ -86,8 +86,13 @@ func TestFlightSQL(t *testing.T) {
 			}
 			joins++
 			linked := 0
+			_, targets := s.send(t, "GET", "/api/v1/"+r.Target.Name+"/stream?select=id", "", "X-API-Key", s.Key)
+			there := map[any]bool{} // those that are deleted softly are not
+			for _, record := range jsonLines(t, targets) {
+				there[record["id"]] = true
+			}
 			for _, record := range want {
-				if record[r.Name] != nil {
+				if there[record[r.Name]] {
 					linked++
 				}
 			}
@@ -123,6 +128,13 @@ func comparable(c *schema.Column, v any) string {
 	}
 	if text, ok := v.(string); ok && c.Type == schema.JSON {
 		_ = json.Unmarshal([]byte(text), &v) // a JSON text of a text stays one
+	}
+	if list, ok := v.([]any); ok { // of texts of JSON, where the elements are objects
+		for i, member := range list {
+			if text, ok := member.(string); ok && strings.HasPrefix(text, "{") {
+				_ = json.Unmarshal([]byte(text), &list[i])
+			}
+		}
 	}
 	b, _ := json.Marshal(v)
 	return strings.Trim(string(b), `"`)
