@@ -194,21 +194,26 @@ func (x *exprs) outputs(l *level, list sqlparser.SelectExprs) error {
 					name = clip(e.InputExpression)
 				}
 			}
-			l.add(name, o)
+			if err := l.add(name, o); err != nil {
+				return err
+			}
 		default:
 			return beyond("this form of the SELECT list")
 		}
 	}
-	if len(l.out) > MaxColumns {
-		return invalid("a result has at most %d columns", MaxColumns)
-	}
 	return nil
 }
 
-func (l *level) add(name string, o operand) {
+// add adds a column to the result. Errors: INVALID_REQUEST for one too many, at
+// once: a statement may name * thousands of times.
+func (l *level) add(name string, o operand) error {
+	if len(l.out) == MaxColumns {
+		return invalid("a result has at most %d columns", MaxColumns)
+	}
 	f := o.field
 	f.Name = name
 	l.out = append(l.out, output{of: o, field: f})
+	return nil
 }
 
 func (x *exprs) star(l *level, e *sqlparser.StarExpr) error {
@@ -233,16 +238,18 @@ func (x *exprs) star(l *level, e *sqlparser.StarExpr) error {
 			if err != nil {
 				return err
 			}
-			l.add(name, o)
+			if err := l.add(name, o); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-// havingOf reads HAVING, in which the SELECT list's aliases can be named.
+// havingOf reads HAVING, in which the SELECT list's aliases can be named too.
 func (x *exprs) havingOf(l *level, e sqlparser.Expr) (condition, error) {
 	h := *x
-	h.aliases = aliasesOf(l.out)
+	h.aliases, h.fieldsFirst = aliasesOf(l.out), true
 	return h.condition(e, 0)
 }
 
@@ -281,7 +288,9 @@ func (x *exprs) orderBy(l *level, list sqlparser.OrderBy) error {
 		case l.distinct && !slices.ContainsFunc(l.out, func(p output) bool { return p.of.slot == o.slot }):
 			return invalid("with DISTINCT, ORDER BY names what is in the SELECT list; %s is not", quote(show(k.Expr)))
 		}
-		l.order = append(l.order, orderKey{of: o, desc: k.Direction == sqlparser.DescScr})
+		if !slices.ContainsFunc(l.order, func(k orderKey) bool { return k.of.slot == o.slot }) { // else it decides nothing
+			l.order = append(l.order, orderKey{of: o, desc: k.Direction == sqlparser.DescScr})
+		}
 	}
 	return nil
 }

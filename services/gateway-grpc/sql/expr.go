@@ -25,6 +25,8 @@ type exprs struct {
 	aggregates bool
 	// aliases are the outputs that HAVING and ORDER BY can name.
 	aliases []output
+	// fieldsFirst tells that a name is a field, if it can be, before it is an alias.
+	fieldsFirst bool
 }
 
 // operand compiles a value.
@@ -111,12 +113,23 @@ func (x *exprs) column(e *sqlparser.ColName) (operand, error) {
 	if p := q.DbQualifier.String(); p != "" && p != x.view.Project {
 		return operand{}, invalid("%s: the statement reads %s", quote(show(e)), x.view.Project)
 	}
+	alias, aliased := operand{}, false
 	if q.IsEmpty() {
-		if o, ok := x.alias(e.Name.String()); ok {
-			return o, nil
-		}
+		alias, aliased = x.alias(e.Name.String())
 	}
-	o, err := x.scope.find(x.view.Project, q.Name.String(), e.Name.String())
+	if aliased && !x.fieldsFirst {
+		return alias, nil
+	}
+	o, err := x.field(e)
+	if err != nil && aliased {
+		return alias, nil
+	}
+	return o, err
+}
+
+// field resolves a name to a value of a record, or of its group.
+func (x *exprs) field(e *sqlparser.ColName) (operand, error) {
+	o, err := x.scope.find(x.view.Project, e.Qualifier.Name.String(), e.Name.String())
 	if err != nil {
 		return o, err
 	}
