@@ -20,6 +20,8 @@ import (
 const (
 	batchRows  = 16 << 10
 	batchBytes = 2 << 20
+	// maxRow bounds a row in bytes: it may show one large field many times.
+	maxRow = 16 << 20
 )
 
 // batches builds record batches of rows.
@@ -47,11 +49,18 @@ func (b *batches) read(ctx context.Context, from rows) (arrow.RecordBatch, error
 		if err != nil {
 			return nil, fault.From(err)
 		}
+		length := 8 * len(row)
+		for _, v := range row {
+			length += len(v.Text())
+		}
+		if length > maxRow {
+			return nil, fault.New(fault.PayloadTooLarge, "a row of the result takes more than %d MB: choose fewer fields, or each once", maxRow>>20)
+		}
+		size += length
 		for i, v := range row {
 			if err := add(b.builder.Field(i), v); err != nil {
 				return nil, err
 			}
-			size += 8 + len(v.Text())
 		}
 		n++
 	}
@@ -113,22 +122,32 @@ func addDecimal(b *array.Decimal128Builder, v schema.Value) error {
 }
 
 // pick makes the result's columns of those that the worker sent: renamed, in the
-// statement's order, some perhaps twice. One that did not come is null.
-func (l *level) pick(s *arrow.Schema, from arrow.RecordBatch) arrow.RecordBatch {
-	columns := make([]arrow.Array, len(l.out))
-	for i, o := range l.out {
-		at := from.Schema().FieldIndices(o.of.source.of.Name)
-		if len(at) == 0 {
-			columns[i] = array.MakeArrayOfNull(memory.DefaultAllocator, s.Field(i).Type, int(from.NumRows()))
-			continue
-		}
-		columns[i] = from.Column(at[0])
-		columns[i].Retain()
-	}
+// statement's order. One that did not come is null. Errors: UNAVAILABLE.
+func (l *level) pick(s *arrow.Schema, from arrow.RecordBatch) (arrow.RecordBatch, error) {
+	columns := make([]arrow.Array, 0, len(l.out))
 	defer func() {
 		for _, c := range columns {
 			c.Release()
 		}
 	}()
-	return array.NewRecordBatch(s, columns, from.NumRows())
+	for i, o := range l.out {
+		at := from.Schema().FieldIndices(o.of.source.of.Name)
+		if len(at) == 0 {
+			columns = append(columns, array.MakeArrayOfNull(memory.DefaultAllocator, s.Field(i).Type, int(from.NumRows())))
+			continue
+		}
+		c := from.Column(at[0])
+		if !arrow.TypeEqual(c.DataType(), s.Field(i).Type) {
+			return nil, changed()
+		}
+		c.Retain()
+		columns = append(columns, c)
+	}
+	return array.NewRecordBatch(s, columns, from.NumRows()), nil
+}
+
+// changed is the error for a column that has another type than the statement was
+// compiled for.
+func changed() error {
+	return fault.New(fault.Unavailable, "the schema is just changing: send the statement again")
 }

@@ -109,13 +109,22 @@ func (s *sum) add(o *opening, a *aggregate, row []schema.Value) error {
 	switch a.fn {
 	case minOf, maxOf:
 		if d := compare(v, s.best); s.count == 1 || a.fn == minOf && d < 0 || a.fn == maxOf && d > 0 {
+			before := len(s.best.Text())
 			s.best = v
+			return o.memory.take(int64(len(v.Text()) - before))
 		}
 	case sumOf, avgOf:
-		s.total(v)
+		before := s.exact
+		if s.total(v); before == nil && s.exact != nil {
+			return o.memory.take(exactSize)
+		}
 	}
 	return nil
 }
+
+// exactSize is about what an exact sum takes, in bytes: two numbers of about 80
+// digits.
+const exactSize = 256
 
 func (s *sum) total(v schema.Value) {
 	switch v.Kind() {

@@ -7,7 +7,7 @@ import (
 	"github.com/octomesh/octomesh/pkg/query"
 )
 
-// maxPattern bounds a pattern in bytes: matching takes time of text times pattern.
+// maxPattern bounds a pattern in bytes: matching may take time of text times pattern.
 const maxPattern = 1024
 
 // pattern is the right side of LIKE: texts between %, in each of which _ stands
@@ -22,6 +22,7 @@ type pattern struct {
 type part struct {
 	runes []rune
 	any   []bool
+	text  string // all of it, if it has no _
 }
 
 // like reads a pattern. Errors: INVALID_REQUEST for an escape at the end, or
@@ -50,6 +51,9 @@ func like(text string, escape rune, fold bool) (*pattern, error) {
 		}
 		last.runes, last.any = append(last.runes, r), append(last.any, any)
 	}
+	for i := range p.parts {
+		p.parts[i].text, _ = p.parts[i].plain()
+	}
 	return p, nil
 }
 
@@ -60,7 +64,8 @@ func Matches(pattern, name string) bool {
 	return err == nil && p.match(name)
 }
 
-// match reports whether the whole text fits, in time of text times pattern.
+// match reports whether the whole text fits, in time of the text, times the longest
+// part with a _ in it.
 func (p *pattern) match(text string) bool {
 	if p.fold {
 		text = query.Fold(text)
@@ -76,6 +81,14 @@ func (p *pattern) match(text string) bool {
 	}
 	last := len(p.parts) - 1
 	for i := 1; i < last; i++ { // the leftmost place leaves the most for the rest
+		if plain := p.parts[i].text; plain != "" {
+			at := strings.Index(text, plain)
+			if at < 0 {
+				return false
+			}
+			text = text[at+len(plain):]
+			continue
+		}
 		found := false
 		for !found {
 			if n, found = p.parts[i].prefix(text); found {

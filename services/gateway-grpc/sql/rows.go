@@ -239,10 +239,14 @@ func (o *opening) plain(ctx context.Context, p *Plan) (*Rows, bool, error) {
 	if l.scan == nil || !l.scan.single() || l.group != nil || l.distinct || l.limit == 0 || never(l.where) {
 		return nil, false, nil
 	}
+	taken := make([]bool, len(l.scan.columns))
 	for _, out := range l.out {
-		if out.of.constant() {
+		// What is chosen twice would be sent twice, however large the worker's batch
+		// is: of rows that are built here the batches are cut to size.
+		if out.of.constant() || taken[out.of.slot] {
 			return nil, false, nil
 		}
+		taken[out.of.slot] = true
 	}
 	a := l.ask()
 	if a.where != nil || len(a.order) > 0 || a.limit >= 0 || a.offset > 0 {
@@ -258,7 +262,7 @@ func (o *opening) plain(ctx context.Context, p *Plan) (*Rows, bool, error) {
 			if err != nil {
 				return nil, err
 			}
-			return l.pick(p.Schema, batch), nil
+			return l.pick(p.Schema, batch)
 		},
 		close: s.close,
 	}, true, nil

@@ -27,6 +27,9 @@ func (f *filtered) next(ctx context.Context) ([]schema.Value, error) {
 		if err != nil || f.where.eval(row) == yes {
 			return row, err
 		}
+		if err := ctx.Err(); err != nil { // rows in memory do not look, and conditions take their time
+			return nil, err
+		}
 	}
 }
 
@@ -153,7 +156,15 @@ func each(ctx context.Context, from rows, f func(row []schema.Value) error) erro
 // ones stay in the order in which they came.
 func (o *opening) sort(ctx context.Context, from rows, keys []orderKey, most int64) (rows, error) {
 	h := &held{}
+	steps := 0
+	var ended error
 	order := func(a, b []schema.Value) int {
+		if steps++; steps%4096 == 0 && ended == nil {
+			ended = ctx.Err()
+		}
+		if ended != nil {
+			return 0 // and so to the end of the sort at once
+		}
 		for i := range keys {
 			d := compare(keys[i].of.of(a), keys[i].of.of(b))
 			if d == 0 {
@@ -172,7 +183,7 @@ func (o *opening) sort(ctx context.Context, from rows, keys []orderKey, most int
 			return err
 		}
 		h.list = append(h.list, slices.Clone(row))
-		if most >= 0 && int64(len(h.list)) > 2*most+1024 {
+		if most >= 0 && (int64(len(h.list))-1024)/2 > most { // most may be any number
 			slices.SortStableFunc(h.list, order)
 			clear(h.list[most:])
 			h.list = h.list[:most]
@@ -183,8 +194,11 @@ func (o *opening) sort(ctx context.Context, from rows, keys []orderKey, most int
 				}
 			}
 		}
-		return nil
+		return ended
 	})
-	slices.SortStableFunc(h.list, order)
+	if err == nil {
+		slices.SortStableFunc(h.list, order)
+		err = ended
+	}
 	return h, err
 }

@@ -125,7 +125,9 @@ func (c *cells) next(ctx context.Context) ([]schema.Value, error) {
 		}
 		c.batch, c.at = batch, 0
 		if c.places == nil {
-			c.place()
+			if err := c.place(); err != nil {
+				return nil, err
+			}
 		}
 	}
 	for i, at := range c.places {
@@ -141,15 +143,21 @@ func (c *cells) next(ctx context.Context) ([]schema.Value, error) {
 	return c.row, nil
 }
 
-func (c *cells) place() {
+// place finds the columns. Errors: UNAVAILABLE for one of another type.
+func (c *cells) place() error {
 	columns := c.asked.level.scan.columns
 	c.places = make([]int, len(columns))
 	for i, of := range columns {
 		c.places[i] = -1
 		if at := c.batch.Schema().FieldIndices(of.of.Name); len(at) > 0 && c.asked.used[i] {
+			e := c.asked.level.scan.tables[of.table].entity
+			if !arrow.TypeEqual(c.batch.Column(at[0]).DataType(), field(e, of.of, columnar.AsText).Type) {
+				return changed()
+			}
 			c.places[i] = at[0]
 		}
 	}
+	return nil
 }
 
 // cell is a value of a column. Texts are copies: what is kept of a batch would
