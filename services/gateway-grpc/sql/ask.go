@@ -17,6 +17,7 @@ type asked struct {
 	filter        []byte
 	sort          []byte
 	skip, most    int64 // of the request; most -1 = all
+	deleted       bool  // soft-deleted records too
 	used          []bool
 }
 
@@ -24,6 +25,9 @@ type asked struct {
 func (l *level) ask() *asked {
 	a := &asked{level: l, order: l.order, offset: l.offset, limit: l.limit, most: -1}
 	a.filter, a.where = l.scan.pushed(l.where)
+	visit(l.where, func(o operand) { // wherever that is decided
+		a.deleted = a.deleted || o.source != nil && o.source.table == l.scan.root && o.source.of.Role == schema.RoleDeletedAt
+	})
 	inner := false // INNER JOINs leave records out
 	for i, t := range l.scan.tables {
 		inner = inner || i != l.scan.root && !t.optional
@@ -102,7 +106,7 @@ func (s *scan) sorted(keys []orderKey) ([]byte, bool) {
 	var seen []*schema.Column
 next:
 	for _, k := range keys {
-		if k.of.source == nil || k.of.source.table != s.root {
+		if k.of.source == nil || k.of.source.table != s.root || s.lost(*k.of.source) {
 			return nil, false
 		}
 		c := k.of.source.of
@@ -127,6 +131,25 @@ next:
 		}
 	}
 	return append(out, ']'), true
+}
+
+// lost reports whether a row may have NULL where the record has an id: a reference
+// that is filled in shows that the record behind it is gone, or not visible. An
+// INNER JOIN leaves out such a row.
+func (s *scan) lost(c source) bool {
+	if c.of.Role != schema.RoleReference || c.of.Relation == nil || s.single() {
+		return false
+	}
+	lost := c.table == s.root && c.of.Relation.Eager // also where no table is joined
+	for _, t := range s.tables {
+		if t.via != nil && t.via == c.of.Relation && t.parent == c.table {
+			if !t.optional {
+				return false
+			}
+			lost = true
+		}
+	}
+	return lost
 }
 
 // maxSortKeys is pkg/query's.
@@ -169,6 +192,9 @@ func (a *asked) stream(form []byte) []byte {
 	if a.most > 0 {
 		b = strconv.AppendInt(append(b, `,"limit":`...), a.most, 10)
 	}
+	if a.deleted {
+		b = append(b, `,"includeDeleted":true`...)
+	}
 	b = append(b, form...)
 	return append(b, '}')
 }
@@ -182,12 +208,12 @@ func (s *scan) path(at int) string {
 	return s.path(t.parent) + "." + t.via.Name
 }
 
-// pushable reports whether op aggregate can compute the groups: one entity, at
-// most one key, and accumulators that pkg/query has.
+// pushable reports whether op aggregate can compute the groups: one entity, no
+// GROUP BY or one key, and accumulators that pkg/query has.
 func (a *asked) pushable() bool {
 	l := a.level
 	g := l.group
-	if g == nil || !l.scan.single() || a.where != nil || len(g.keys) > 1 || len(g.aggs) == 0 || 2*len(g.aggs)+1 > query.DefaultLimits.Outputs {
+	if g == nil || !l.scan.single() || a.where != nil || !g.implicit && len(g.keys) != 1 || len(g.aggs) == 0 || 2*len(g.aggs)+1 > query.DefaultLimits.Outputs {
 		return false
 	}
 	for _, x := range g.aggs {
@@ -231,5 +257,9 @@ func (a *asked) stages() []byte {
 			b = append(schema.AppendString(b, x.of.source.of.Name), '}')
 		}
 	}
-	return append(b, "}}]}"...)
+	b = append(b, "}}]"...)
+	if a.deleted {
+		b = append(b, `,"includeDeleted":true`...)
+	}
+	return append(b, '}')
 }

@@ -8,10 +8,11 @@ import (
 // filter writes one condition as a filter, as far as the language of pkg/query
 // has it.
 type filter struct {
-	scan  *scan
-	text  []byte
-	nodes int
-	list  int
+	scan   *scan
+	stored bool // conditions are on what records have, whatever rows show
+	text   []byte
+	nodes  int
+	list   int
 }
 
 // pushed writes those members of a condition that the worker can decide, and
@@ -50,8 +51,26 @@ type pushing struct {
 
 // member adds a condition if the worker can decide it exactly.
 func (p *pushing) member(c condition) bool {
+	return p.takes(&filter{scan: p.scan}, c)
+}
+
+// positive reports whether a condition that holds of a value holds of no NULL.
+func positive(c condition) bool {
+	switch c := c.(type) {
+	case comparison:
+		return c.right.constant()
+	case membership:
+		return true
+	case negation:
+		_, is := c.of.(absence)
+		return is
+	}
+	return false
+}
+
+// takes adds a condition as that filter has it.
+func (p *pushing) takes(f *filter, c condition) bool {
 	limits := query.DefaultLimits
-	f := &filter{scan: p.scan}
 	if !f.write(c, yes, 2) {
 		return false
 	}
@@ -65,6 +84,9 @@ func (p *pushing) member(c condition) bool {
 
 // near adds what holds wherever the condition does.
 func (p *pushing) near(c condition) {
+	if f := (&filter{scan: p.scan, stored: true}); positive(c) && p.takes(f, c) {
+		return
+	}
 	l, ok := c.(likeness)
 	if !ok || l.pattern.fold {
 		return
@@ -80,9 +102,10 @@ func (p *pushing) near(c condition) {
 	}
 }
 
-// name is how the filter calls an operand: a field of the streamed entity.
+// name is how the filter calls an operand: a field of the streamed entity, that has
+// in rows what it has in records unless those may differ.
 func (f *filter) name(o *operand) string {
-	if o.source == nil || o.source.table != f.scan.root {
+	if o.source == nil || o.source.table != f.scan.root || !f.stored && f.scan.lost(*o.source) {
 		return ""
 	}
 	return o.source.of.Name
@@ -222,7 +245,7 @@ func comparable(o *operand, v schema.Value) bool {
 		return false
 	}
 	r := o.source.of.Role
-	return r != schema.RoleID && r != schema.RoleReference || schema.ValidID(v.Text())
+	return r != schema.RoleID && r != schema.RoleReference && o.source.of.Type != schema.ObjectID || schema.ValidID(v.Text())
 }
 
 func (f *filter) membership(c membership, want truth, depth int) bool {

@@ -201,6 +201,11 @@ func fit(v schema.Value, t schema.Type, of string) (_ schema.Value, off offset, 
 	if v.Kind() != schema.KindText {
 		return mismatch("a text in single quotes")
 	}
+	if t == schema.Binary {
+		if _, err := (&schema.Column{Type: t}).DecodeText(v.Text()); err != nil {
+			return mismatch("bytes as x'00ff' or as base64")
+		}
+	}
 	return v, hit, nil
 }
 

@@ -36,7 +36,9 @@ const shop = `[
  "relations":{"album":{"type":"many-to-one","target":"Album"},"next":{"type":"many-to-one","target":"Track"}}},
 {"name":"Loan","collection":"loans","fields":{"note":"string"},
  "relations":{"track":{"type":"many-to-one","target":"Track","fetch":"eager","select":["name"]}}},
-{"name":"Note","collection":"notes","softDelete":true,"timestamps":true,"fields":{"text":"string"}}
+{"name":"Note","collection":"notes","softDelete":true,"timestamps":true,"fields":{"text":"string"}},
+{"name":"Pin","collection":"pins","fields":{"mark":"objectId"},
+ "relations":{"note":{"type":"many-to-one","target":"Note","required":true,"onDelete":"no-action"},"other":{"type":"many-to-one","target":"Note","fetch":"eager","onDelete":"no-action"},"on":{"type":"many-to-one","target":"Pin"}}}
 ]`
 
 // house is a store over SQLite, asked through plans.
