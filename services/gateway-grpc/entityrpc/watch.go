@@ -52,14 +52,13 @@ func (s *Services) follow(ss grpc.ServerStream, c *rpc.Caller, m *codec.Method, 
 		out: make(chan message), taken: make(chan error, 1),
 	}
 	f.path, _ = grpc.MethodFromServerStream(ss)
+	if err := ss.SendHeader(nil); err != nil {
+		return err
+	}
 	ctx, stop := context.WithCancel(ss.Context())
 	defer stop()
 	go f.write(ctx, ss)
-	err = f.run(ctx)
-	if f.busy && rpc.Cut(ss) {
-		<-f.taken // nobody may write to such a stream once its handler is gone
-	}
-	return err
+	return f.run(ctx)
 }
 
 // message is an event on its way to the client.
@@ -84,8 +83,8 @@ type follower struct {
 	at       mesh.Position // where the client stands
 }
 
-// write sends until a message fails or the Watch ends; it may outlive the handler
-// in a message that nobody takes.
+// write sends until a message fails or the Watch ends. Over HTTP/2 it may outlive
+// the handler in a message that nobody takes; package web waits for it.
 func (f *follower) write(ctx context.Context, ss grpc.ServerStream) {
 	for {
 		select {

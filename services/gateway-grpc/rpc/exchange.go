@@ -125,25 +125,17 @@ type stream struct {
 // Context implements grpc.ServerStream.
 func (s *stream) Context() context.Context { return s.ctx }
 
+// SendHeader implements grpc.ServerStream. A handler whose messages another
+// goroutine sends calls it before that one starts.
+func (s *stream) SendHeader(md metadata.MD) error {
+	s.head()
+	return s.ServerStream.SendHeader(md)
+}
+
 // SendMsg implements grpc.ServerStream.
 func (s *stream) SendMsg(m any) error {
 	s.head()
 	return s.ServerStream.SendMsg(m)
-}
-
-// Cut breaks off a message that is being sent and that the client does not take.
-// It returns false for streams of gRPC's own server, where the end of the handler
-// does so and the client still hears the status.
-func Cut(ss grpc.ServerStream) bool {
-	s, ok := ss.(*stream)
-	if !ok {
-		return false
-	}
-	c, ok := s.ServerStream.(interface{ Cut() })
-	if ok {
-		c.Cut()
-	}
-	return ok
 }
 
 func (s *stream) head() {

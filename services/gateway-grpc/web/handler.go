@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/http"
 	"strings"
-	"sync"
 	"time"
 
 	"connectrpc.com/connect"
@@ -37,15 +36,20 @@ type Handler struct {
 	entrance *rpc.Entrance
 	methods  Methods
 	serve    grpc.StreamHandler
-
-	mu   sync.RWMutex
-	made map[string]http.Handler // by method
+	large    handlers // of messages as large as they may be
+	small    handlers // of those that found the room for large ones taken
+	errors   *connect.ErrorWriter
+	bodies   bodies
 }
+
+// handlers are connect's, for methods with one reply and for those with a stream.
+type handlers struct{ one, many http.Handler }
 
 // New returns the handler of all calls, which serve gets as gRPC's own server
 // gives them. origins are those whose pages may call; "*" is all.
 func New(e *rpc.Entrance, m Methods, serve grpc.StreamHandler, origins []string) http.Handler {
-	h := &Handler{entrance: e, methods: m, serve: serve, made: map[string]http.Handler{}}
+	h := &Handler{entrance: e, methods: m, serve: serve, errors: connect.NewErrorWriter()}
+	h.large, h.small = h.handlers(rpc.MaxMessage), h.handlers(smallBody)
 	if len(origins) == 0 {
 		return h
 	}
@@ -63,8 +67,12 @@ func New(e *rpc.Entrance, m Methods, serve grpc.StreamHandler, origins []string)
 	}).Handler(h)
 }
 
-// maxMade bounds the handlers in memory: names come from clients.
-const maxMade = 4096
+// handlers serve all methods: connect has no use for the name, the context's
+// request tells it.
+func (h *Handler) handlers(limit int) handlers {
+	options := connect.WithHandlerOptions(codecs, connect.WithReadMaxBytes(limit))
+	return handlers{connect.NewUnaryHandler("", h.unary, options), connect.NewServerStreamHandler("", h.stream, options)}
+}
 
 // ServeHTTP implements http.Handler.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -74,67 +82,59 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_, _ = w.Write([]byte("This port speaks gRPC, gRPC-Web and Connect: POST /<package>.<Service>/<Method>. The pages and REST are on the HTTP port.\n"))
 		return
 	}
-	h.of(r.URL.Path).ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), writerKey{}, w)))
-}
-
-func (h *Handler) of(method string) http.Handler {
-	h.mu.RLock()
-	made := h.made[method]
-	h.mu.RUnlock()
-	if made != nil {
-		return made
+	q := &request{method: r.URL.Path, conn: http.NewResponseController(w), bodies: &h.bodies}
+	with := h.large
+	if n, known := size(r); !q.reserve(n) {
+		if known {
+			c := &call{request: q, header: http.Header{}, trailer: http.Header{}}
+			_ = h.errors.Write(w, r, failed(h.call(r.Context(), c, r.Header, r.RemoteAddr, crowded), c))
+			return
+		}
+		with = h.small
 	}
-	options := connect.WithHandlerOptions(codecs, connect.WithReadMaxBytes(rpc.MaxMessage))
-	if h.methods.Streams(method) {
-		made = connect.NewServerStreamHandler(method, h.stream, options)
-	} else {
-		made = connect.NewUnaryHandler(method, h.unary, options)
+	defer q.reserve(0)
+	handler := with.one
+	if h.methods.Streams(q.method) {
+		handler = with.many
 	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if len(h.made) >= maxMade {
-		clear(h.made)
-	}
-	h.made[method] = made
-	return made
+	handler.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), requestKey{}, q)))
+	_ = q.conn.SetReadDeadline(time.Now().Add(readTime)) // for what the client has not sent yet
 }
 
 func (h *Handler) unary(ctx context.Context, r *connect.Request[message]) (*connect.Response[message], error) {
 	reply := connect.NewResponse(&message{})
-	c := &call{
-		method: r.Spec().Procedure, methods: h.methods, in: r.Msg, json: r.Msg.json, header: reply.Header(), trailer: reply.Trailer(),
-		send: func(m *message) error { *reply.Msg = *m; return nil },
-	}
-	if err := h.call(ctx, c, r.Header(), r.Peer()); err != nil {
+	c := arrived(ctx, r.Msg)
+	c.methods, c.header, c.trailer = h.methods, reply.Header(), reply.Trailer()
+	c.send = func(m *message) error { *reply.Msg = *m; return nil }
+	if err := h.call(ctx, c, r.Header(), r.Peer().Addr, h.serve); err != nil {
 		return nil, failed(err, c)
 	}
 	return reply, nil
 }
 
 func (h *Handler) stream(ctx context.Context, r *connect.Request[message], s *connect.ServerStream[message]) error {
-	c := &call{
-		method: r.Spec().Procedure, methods: h.methods, in: r.Msg, json: r.Msg.json,
-		header: s.ResponseHeader(), trailer: s.ResponseTrailer(), send: s.Send,
-	}
-	if err := h.call(ctx, c, r.Header(), r.Peer()); err != nil {
+	c := arrived(ctx, r.Msg)
+	c.methods, c.header, c.trailer, c.send = h.methods, s.ResponseHeader(), s.ResponseTrailer(), s.Send
+	if err := h.call(ctx, c, r.Header(), r.Peer().Addr, h.serve); err != nil {
 		return failed(err, c)
 	}
 	return nil
 }
 
-func (h *Handler) call(ctx context.Context, c *call, header http.Header, from connect.Peer) error {
+func (h *Handler) call(ctx context.Context, c *call, header http.Header, from string, serve grpc.StreamHandler) error {
+	defer c.end()
 	md := make(metadata.MD, len(header))
 	for name, values := range header {
 		md[strings.ToLower(name)] = values
 	}
 	ctx = metadata.NewIncomingContext(ctx, md)
-	if addr, err := net.ResolveTCPAddr("tcp", from.Addr); err == nil {
+	if addr, err := net.ResolveTCPAddr("tcp", from); err == nil {
 		ctx = peer.NewContext(ctx, &peer.Peer{Addr: addr})
 	}
 	c.ctx = grpc.NewContextWithServerTransportStream(ctx, transport{c})
 	return h.entrance.Serve(c, func(srv any, ss grpc.ServerStream) error {
 		c.ctx = ss.Context() // which knows the exchange
-		return h.serve(srv, ss)
+		return serve(srv, ss)
 	})
 }
 
@@ -157,5 +157,7 @@ func failed(err error, c *call) error {
 
 // NewServer returns a server of HTTP/1.1 for h with the gateway's limits.
 func NewServer(h http.Handler) *http.Server {
-	return &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10}
+	return &http.Server{
+		Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: readTime, WriteTimeout: writeTime, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10,
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"sync"
 	"time"
 
 	"google.golang.org/grpc"
@@ -17,8 +18,8 @@ import (
 // call is one call of a browser's in the form in which handlers of gRPC see
 // calls: it is their grpc.ServerStream, and the transport beneath.
 type call struct {
+	*request
 	ctx     context.Context
-	method  string
 	methods Methods
 	in      *message // nil once it has been read
 	json    bool     // what came and leaves is JSON
@@ -27,6 +28,9 @@ type call struct {
 	trailer http.Header
 
 	descriptor protoreflect.MethodDescriptor
+
+	sending sync.Mutex // held while a message leaves
+	ended   bool
 }
 
 // Context implements grpc.ServerStream.
@@ -58,7 +62,8 @@ func (c *call) RecvMsg(v any) error {
 	return nil
 }
 
-// SendMsg implements grpc.ServerStream.
+// SendMsg implements grpc.ServerStream. It fails when the client takes nothing for
+// writeTime, and once the call has ended.
 func (c *call) SendMsg(v any) error {
 	m, ok := v.(*rpc.Message)
 	if !ok || c.json && c.descriptor == nil {
@@ -72,23 +77,31 @@ func (c *call) SendMsg(v any) error {
 		}
 		out.bytes, out.json = b, true
 	}
+	_ = c.conn.SetWriteDeadline(time.Now().Add(writeTime)) // before the lock: see end
+	c.sending.Lock()
+	defer c.sending.Unlock()
+	if c.ended {
+		return context.Canceled
+	}
 	return c.send(out)
+}
+
+// end waits for a message that is leaving, and lets no other one leave: what is
+// beneath the call is connect's and the server's again. A client that takes
+// nothing loses its connection.
+func (c *call) end() {
+	if !c.sending.TryLock() {
+		_ = c.conn.SetWriteDeadline(time.Now().Add(lastWords))
+		c.sending.Lock()
+	}
+	defer c.sending.Unlock()
+	c.ended = true
+	_ = c.conn.SetWriteDeadline(time.Now().Add(writeTime)) // for how it ended
 }
 
 func wrongMessage() error {
 	return fault.New(fault.Unsupported, "this method is for gRPC over HTTP/2")
 }
-
-// Cut ends the writing of a message that the client does not take, and the
-// connection with it: an answer over HTTP/1.1 cannot go on behind half a message.
-func (c *call) Cut() {
-	if w, ok := c.ctx.Value(writerKey{}).(http.ResponseWriter); ok {
-		_ = http.NewResponseController(w).SetWriteDeadline(time.Now()) // a connection has one
-	}
-}
-
-// writerKey is where the context of a call has its http.ResponseWriter.
-type writerKey struct{}
 
 // SetHeader implements grpc.ServerStream and grpc.ServerTransportStream, as do
 // the methods below.

@@ -1,9 +1,11 @@
 package web_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -73,8 +75,12 @@ func (names) Principal(_ context.Context, c access.Credential) (*mesh.Principal,
 	return &mesh.Principal{ID: "k:1", Kind: mesh.Key}, "token", nil
 }
 
+// left is what became of the messages of calls that ended meanwhile, end what ends
+// such a call.
+var left, end = make(chan error, 1), make(chan struct{})
+
 // texts sends what it got, twice where it streams; "fail" is refused, and so is
-// the second of "fail late".
+// the second of "fail late". "leave" ends while a message of 32 MB is leaving.
 func texts(e *rpc.Entrance) grpc.StreamHandler {
 	return func(_ any, ss grpc.ServerStream) error {
 		method, _ := grpc.MethodFromServerStream(ss)
@@ -90,6 +96,21 @@ func texts(e *rpc.Entrance) grpc.StreamHandler {
 		}
 		if _, err := e.Enter(ss.Context(), "grpc", ""); err != nil {
 			return err
+		}
+		if bytes.HasSuffix(in.Bytes, []byte("leave")) {
+			if err := ss.SendHeader(nil); err != nil {
+				return err
+			}
+			go func() {
+				for {
+					if err := ss.SendMsg(&rpc.Message{Bytes: make([]byte, 32<<20)}); err != nil {
+						left <- err
+						return
+					}
+				}
+			}()
+			<-end
+			return nil
 		}
 		refusal := fault.New(fault.ValidationError, "no: é").With([]map[string]string{{"field": "a", "reason": "b"}})
 		if bytes.HasSuffix(in.Bytes, []byte("fail")) {
@@ -338,6 +359,89 @@ func TestSplit(t *testing.T) {
 	for _, b := range []net.Listener{split.HTTP1(), split.HTTP2()} {
 		if _, err := b.Accept(); !errors.Is(err, net.ErrClosed) {
 			t.Error(err)
+		}
+	}
+}
+
+// TestLeavingMessage: a call whose message nobody takes ends, and nothing of it
+// goes on.
+func TestLeavingMessage(t *testing.T) {
+	addr := serve(t)
+	c, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	const body = "\x00\x00\x00\x00\x07\x0a\x05leave"
+	if _, err := fmt.Fprintf(c, "POST /x.Texts/Many HTTP/1.1\r\nHost: x\r\nX-Api-Key: good\r\nContent-Type: application/connect+proto\r\nContent-Length: %d\r\n\r\n%s", len(body), body); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(c, make([]byte, 1000)); err != nil {
+		t.Fatal(err)
+	}
+	end <- struct{}{}
+	if err := <-left; err == nil {
+		t.Error("it was sent")
+	}
+}
+
+// TestRoomForBodies: beyond the budget large bodies are refused, small ones are
+// not, and the budget comes back.
+func TestRoomForBodies(t *testing.T) {
+	addr, c := serve(t), client(t)
+	post := func(body io.Reader) (int, string) {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+addr+"/x.Texts/One", body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("X-Api-Key", "good")
+		req.Header.Set("Content-Type", "application/json")
+		res, err := c.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		b, err := io.ReadAll(res.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return res.StatusCode, string(b)
+	}
+	large := `"` + strings.Repeat("x", 100<<10) + `"`
+	var stalled []net.Conn
+	for range 32 {
+		s, err := net.Dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		stalled = append(stalled, s)
+		if _, err := fmt.Fprintf(s, "POST /x.Texts/One HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\nExpect: 100-continue\r\n\r\n", rpc.MaxMessage); err != nil {
+			t.Fatal(err)
+		}
+		if res, err := http.ReadResponse(bufio.NewReader(s), nil); err != nil || res.StatusCode != http.StatusContinue {
+			t.Fatalf("%v %v", res, err)
+		}
+	}
+	if code, b := post(strings.NewReader(large)); code != http.StatusServiceUnavailable || !strings.Contains(b, "too many large requests") {
+		t.Errorf("large: %d %.200s", code, b)
+	}
+	if code, b := post(strings.NewReader(`"x"`)); code != http.StatusOK {
+		t.Errorf("small: %d %.200s", code, b)
+	}
+	for text, want := range map[string]int{large: http.StatusTooManyRequests, `"x"`: http.StatusOK} {
+		if code, b := post(io.MultiReader(strings.NewReader(text))); code != want { // in chunks
+			t.Errorf("%.10s in chunks: %d %.200s, want %d", text, code, b, want)
+		}
+	}
+	for _, s := range stalled {
+		_ = s.Close()
+	}
+	for late := time.Now().Add(10 * time.Second); ; {
+		if code, b := post(strings.NewReader(large)); code == http.StatusOK {
+			break
+		} else if time.Now().After(late) {
+			t.Fatalf("the budget does not come back: %d %.200s", code, b)
 		}
 	}
 }
