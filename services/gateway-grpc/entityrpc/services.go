@@ -74,13 +74,21 @@ func (s *Services) project(p *gateway.Project) *project {
 const prefix = "/" + protofile.Package + "."
 
 // Handle serves every method that no generated service has; it is a
-// grpc.StreamHandler. Errors: UNKNOWN_OP, UNKNOWN_ENTITY, those of Enter, of the
+// grpc.StreamHandler. Nothing is received from nobody: a message may be large.
+// Errors: UNKNOWN_OP, UNKNOWN_ENTITY, INVALID_REQUEST, those of Enter, of the
 // codec and of the mesh.
 func (s *Services) Handle(srv any, ss grpc.ServerStream) error {
 	path, _ := grpc.MethodFromServerStream(ss)
 	service, method, ok := strings.Cut(strings.TrimPrefix(path, prefix), "/")
 	if !ok || !strings.HasPrefix(path, prefix) {
 		return rpc.Unknown(srv, ss)
+	}
+	who, err := s.Identify(ss.Context(), Transport)
+	if err != nil {
+		return err
+	}
+	if who.Principal == nil {
+		return access.Check(nil, access.Ask{Transport: Transport})
 	}
 	var in rpc.Message
 	if err := ss.RecvMsg(&in); errors.Is(err, io.EOF) {

@@ -260,3 +260,15 @@ func TestDeadline(t *testing.T) {
 		})
 	}
 }
+
+// From nobody no message is waited for: it may be large.
+func TestNobody(t *testing.T) {
+	h := open(t)
+	for _, key := range []string{"", "wrong"} {
+		cs, err := h.cc.NewStream(as(t.Context(), key), &grpc.StreamDesc{ServerStreams: true, ClientStreams: true}, "/mostajs.ProductService/Count")
+		check(t, err)
+		if err := cs.RecvMsg(&emptypb.Empty{}); reason(err) != "UNAUTHORIZED" {
+			t.Errorf("%q: %v", key, err)
+		}
+	}
+}

@@ -93,8 +93,9 @@ func TestWatchWeb(t *testing.T) {
 				t.Error(got, s.ResponseHeader())
 			}
 			h.hub.Revoke("k:AAAAAAAA")
-			if s.Receive() || webEnding(s.Err()) != `UNAUTHORIZED {"position":"e-8"}` {
-				t.Error(s.Err())
+			// The writer may not have reported the last message yet: then it comes again.
+			if s.Receive() || !strings.HasPrefix(webEnding(s.Err()), `UNAUTHORIZED {"position":"e-`) {
+				t.Error(s.Err(), webEnding(s.Err()))
 			}
 			check(t, s.Close())
 			if h.feed.Len() > 0 || h.hub.Len() > 0 {
