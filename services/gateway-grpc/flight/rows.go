@@ -2,29 +2,24 @@ package flight
 
 import (
 	"errors"
-	"fmt"
 	"io"
-	"sync/atomic"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	af "github.com/apache/arrow-go/v18/arrow/flight"
-	"github.com/apache/arrow-go/v18/arrow/ipc"
-	"github.com/apache/arrow-go/v18/arrow/memory"
 
 	"github.com/octomesh/octomesh/pkg/fault"
 	"github.com/octomesh/octomesh/pkg/schema"
+	"github.com/octomesh/octomesh/services/gateway-grpc/rpc"
 )
 
 // The bounds of one transaction of a DoPut: rows (as many as the op takes), and
-// bytes of their JSON. A row that is larger goes alone.
+// bytes of their JSON, from which on it is sent. No row may make it larger than
+// the mesh carries; one that does so only with those before it goes alone.
 const (
-	maxRows = 500
-	maxText = 1 << 20
+	maxRows    = 500
+	maxText    = 1 << 20
+	maxRequest = rpc.MaxMessage
 )
-
-// maxMemory bounds what a stream's batches take while they are decoded, in bytes:
-// compressed ones may be much larger than the message that they came in.
-const maxMemory = 128 << 20
 
 // part is the rows of one transaction.
 type part struct {
@@ -36,7 +31,7 @@ type part struct {
 // rows makes transactions of record batches.
 type rows struct {
 	entity  *schema.Entity
-	reader  *af.Reader
+	reader  *Reader
 	members []schema.Member // of the columns; of those that are left out, the zero value
 	id      int             // the column of the ids; -1 for none
 	head    []byte          // of an operation on a row with an id, and without
@@ -46,16 +41,15 @@ type rows struct {
 }
 
 // open reads the schema. What comes back through spent is used again. Errors: INVALID_REQUEST.
-func open(in af.DataStreamReader, e *schema.Entity, from int64, spent chan []byte) (r *rows, err error) {
-	defer recovered(&err)
-	reader, err := af.NewRecordReader(in, ipc.WithAllocator(&bounded{of: memory.DefaultAllocator}))
+func open(in af.DataStreamReader, e *schema.Entity, from int64, spent chan []byte) (*rows, error) {
+	reader, err := NewReader(in)
 	if err != nil {
-		return nil, unreadable(err)
+		return nil, err
 	}
-	r = &rows{entity: e, reader: reader, id: -1, next: from, spent: spent}
+	r := &rows{entity: e, reader: reader, id: -1, next: from, spent: spent}
 	r.head = append(schema.AppendString([]byte(`{"op":"upsert","entity":`), e.Name), `,"select":["id"],"filter":{"id":`...)
 	r.fresh = append(schema.AppendString([]byte(`{"op":"create","entity":`), e.Name), `,"select":["id"],"data":{`...)
-	if err := r.columns(reader.Schema()); err != nil {
+	if err := r.columns(reader.of.Schema()); err != nil {
 		reader.Release()
 		return nil, err
 	}
@@ -112,15 +106,18 @@ func member(e *schema.Entity, name string) schema.Member {
 func (r *rows) each(give func(part) error) (err error) {
 	defer recovered(&err)
 	defer r.reader.Release()
-	for r.reader.Next() {
-		if err := r.batch(r.reader.RecordBatch(), give); err != nil {
+	for {
+		b, err := r.reader.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err == nil {
+			err = r.batch(b, give)
+		}
+		if err != nil {
 			return err
 		}
 	}
-	if err := r.reader.Err(); err != nil && !errors.Is(err, io.EOF) {
-		return unreadable(err)
-	}
-	return nil
 }
 
 // batch gives the transactions of a batch; none has rows of two batches, so that a
@@ -128,11 +125,6 @@ func (r *rows) each(give func(part) error) (err error) {
 func (r *rows) batch(b arrow.RecordBatch, give func(part) error) error {
 	columns := make([]cell, b.NumCols())
 	for i, a := range b.Columns() {
-		if v, ok := a.(interface{ ValidateFull() error }); ok {
-			if err := v.ValidateFull(); err != nil {
-				return unreadable(err)
-			}
-		}
 		if r.members[i].Name == "" && i != r.id {
 			continue
 		}
@@ -152,9 +144,21 @@ func (r *rows) batch(b arrow.RecordBatch, give func(part) error) error {
 		} else {
 			p.args = append(p.args, ',')
 		}
+		at := len(p.args)
 		var err error
 		if p.args, err = r.row(p.args, b, columns, row); err != nil {
 			return numbered(r.next, err, nil)
+		}
+		if len(p.args) > maxRequest && p.rows > 0 { // it goes alone
+			alone := append(append(r.room(), `{"operations":[`...), p.args[at:]...)
+			p.args = append(p.args[:at-1], "]}"...)
+			if err := give(p); err != nil {
+				return err
+			}
+			p = part{args: alone, first: r.next}
+		}
+		if len(p.args) > maxRequest {
+			return numbered(r.next, errLarge, nil)
 		}
 		p.rows++
 		r.next++
@@ -200,59 +204,12 @@ func (r *rows) row(dst []byte, b arrow.RecordBatch, columns []cell, row int) (_ 
 		}
 		first = false
 		dst = append(schema.AppendString(dst, m.Name), ':')
-		if dst, err = c(dst, row); err != nil {
+		if dst, err = c(dst, row); err == nil {
+			err = fits(dst, 0)
+		}
+		if err != nil {
 			return dst, fault.Wrap(err, fault.From(err).Code, "column %.100q: %s", m.Name, fault.From(err).Message)
 		}
 	}
 	return append(dst, "}}"...), nil
-}
-
-// unreadable is INVALID_REQUEST for what is no Arrow; a status of the transport
-// passes as it is.
-func unreadable(err error) error {
-	if f := transport(err); f != nil {
-		return f
-	}
-	return fault.Wrap(err, fault.InvalidRequest, "the stream is no valid Arrow: %.300s", err)
-}
-
-// recovered makes an error of a panic: arrow-go trusts what it reads.
-func recovered(err *error) {
-	switch v := recover().(type) {
-	case nil:
-	case error:
-		*err = unreadable(v)
-	default:
-		*err = unreadable(fmt.Errorf("%v", v))
-	}
-}
-
-// bounded is an allocator that gives a stream so much and no more.
-type bounded struct {
-	of   memory.Allocator
-	used atomic.Int64
-}
-
-// Allocate implements memory.Allocator.
-func (b *bounded) Allocate(n int) []byte {
-	b.take(n)
-	return b.of.Allocate(n)
-}
-
-// Reallocate implements memory.Allocator.
-func (b *bounded) Reallocate(n int, old []byte) []byte {
-	b.take(n - len(old))
-	return b.of.Reallocate(n, old)
-}
-
-// Free implements memory.Allocator.
-func (b *bounded) Free(p []byte) {
-	b.used.Add(-int64(len(p)))
-	b.of.Free(p)
-}
-
-func (b *bounded) take(n int) {
-	if b.used.Add(int64(n)) > maxMemory {
-		panic(fault.New(fault.PayloadTooLarge, "a batch takes more than %d MB: send smaller ones", maxMemory>>20))
-	}
 }

@@ -52,7 +52,18 @@ var (
 	errJSON   = fault.New(fault.ValidationError, "a text for a json field is JSON")
 	errScale  = fault.New(fault.ValidationError, "that is no decimal of up to %d digits", schema.MaxDecimalDigits)
 	errUTF8   = fault.New(fault.ValidationError, "a text is no UTF-8")
+	errLarge  = fault.New(fault.PayloadTooLarge, "a row has at most %d bytes as JSON", maxRequest)
 )
+
+// fits refuses what a row has become, with n bytes more: elements and indices of a
+// few bytes may each stand for a text of any length. The rows before it are in dst
+// too.
+func fits(dst []byte, n int) error {
+	if len(dst)+n > maxText+maxRequest {
+		return errLarge
+	}
+	return nil
+}
 
 // cells reads a column. Errors: INVALID_REQUEST for a type that has no JSON.
 func cells(a arrow.Array, w wanted) (cell, error) {
@@ -179,6 +190,9 @@ func texts(at func(int) string, w wanted) cell {
 	case w.raw:
 		return func(dst []byte, row int) ([]byte, error) {
 			text := []byte(at(row))
+			if err := fits(dst, len(text)); err != nil {
+				return dst, err
+			}
 			if strictjson.Check(text, strictjson.DefaultDepth) != nil {
 				return dst, errJSON
 			}
@@ -187,6 +201,9 @@ func texts(at func(int) string, w wanted) cell {
 	}
 	return func(dst []byte, row int) ([]byte, error) {
 		text := at(row)
+		if err := fits(dst, len(text)); err != nil {
+			return dst, err
+		}
 		if !utf8.ValidString(text) {
 			return dst, errUTF8
 		}
@@ -196,7 +213,11 @@ func texts(at func(int) string, w wanted) cell {
 
 func binaries(at func(int) []byte) cell {
 	return func(dst []byte, row int) ([]byte, error) {
-		dst = base64.StdEncoding.AppendEncode(append(dst, '"'), at(row))
+		b := at(row)
+		if err := fits(dst, len(b)); err != nil {
+			return dst, err
+		}
+		dst = base64.StdEncoding.AppendEncode(append(dst, '"'), b)
 		return append(dst, '"'), nil
 	}
 }
@@ -252,7 +273,10 @@ func lists(a array.ListLike, w wanted) (cell, error) {
 			if i > from {
 				dst = append(dst, ',')
 			}
-			if dst, err = of(dst, int(i)); err != nil {
+			if dst, err = of(dst, int(i)); err == nil {
+				err = fits(dst, 0)
+			}
+			if err != nil {
 				return dst, err
 			}
 		}
@@ -276,7 +300,10 @@ func objects(a *array.Struct, _ wanted) (cell, error) {
 				dst = append(dst, ',')
 			}
 			dst = append(schema.AppendString(dst, t.Field(i).Name), ':')
-			if dst, err = of(dst, row); err != nil {
+			if dst, err = of(dst, row); err == nil {
+				err = fits(dst, 0)
+			}
+			if err != nil {
 				return dst, err
 			}
 		}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/octomesh/octomesh/pkg/fault"
 	"github.com/octomesh/octomesh/pkg/schema"
+	"github.com/octomesh/octomesh/services/gateway-grpc/flight"
 	"github.com/octomesh/octomesh/services/gateway-grpc/rpc"
 )
 
@@ -28,14 +29,18 @@ func parameter(i int) string { return "parameter_" + strconv.Itoa(i+1) }
 // and answers with a handle that has them. Errors: INVALID_REQUEST; UNAUTHORIZED,
 // FORBIDDEN.
 func (s *Server) DoPut(ss af.FlightService_DoPutServer) error {
-	ctx := ss.Context()
+	ctx, cancel := context.WithTimeout(ss.Context(), s.timeout())
+	defer cancel()
 	rpc.ExchangeOf(ctx).Op = "describe"
-	r, err := af.NewRecordReader(ss, ipc.WithDelayReadSchema(true))
+	if _, err := s.identify(ctx); err != nil {
+		return err
+	}
+	r, err := flight.NewReader(&inTime{ctx: ctx, of: ss}, ipc.WithDelayReadSchema(true))
 	if err != nil {
-		return broken(err)
+		return err
 	}
 	defer r.Release()
-	m, err := command(r.LatestFlightDescriptor().GetCmd())
+	m, err := command(r.Descriptor().GetCmd())
 	if err != nil {
 		return err
 	}
@@ -60,25 +65,40 @@ func (s *Server) DoPut(ss af.FlightService_DoPutServer) error {
 	return ss.Send(&af.PutResult{AppMetadata: about})
 }
 
-// broken is an error of the reader of batches.
-func broken(err error) error {
-	var own *fault.Error
-	if errors.As(err, &own) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		return err
+// inTime reads a client's messages until ctx ends.
+type inTime struct {
+	ctx context.Context
+	of  af.DataStreamReader
+}
+
+// Recv implements flight.DataStreamReader of arrow-go. What waits for the client
+// in the end is freed by the end of the call.
+func (t *inTime) Recv() (*af.FlightData, error) {
+	var d *af.FlightData
+	var err error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		d, err = t.of.Recv()
+	}()
+	select {
+	case <-done:
+		return d, err
+	case <-t.ctx.Done():
+		return nil, fault.From(t.ctx.Err())
 	}
-	return fault.Wrap(err, fault.InvalidRequest, "the values are no stream of record batches")
 }
 
 // row reads the one row that a stream of values has.
-func row(r *af.Reader) ([]bound, error) {
+func row(r *flight.Reader) ([]bound, error) {
 	values, rows := []bound{}, int64(0)
 	for range maxBatches {
-		batch, err := r.Read()
+		batch, err := r.Next()
 		if errors.Is(err, io.EOF) {
 			return values, nil
 		}
 		if err != nil {
-			return nil, broken(err)
+			return nil, err
 		}
 		if rows += batch.NumRows(); rows > 1 {
 			return nil, invalid("one row of values is bound to a statement: run it once for each")

@@ -1,11 +1,14 @@
 package flightsql_test
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
+	"encoding/binary"
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -13,6 +16,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/flight/flightsql"
 	_ "github.com/apache/arrow-go/v18/arrow/flight/flightsql/driver"
 	pb "github.com/apache/arrow-go/v18/arrow/flight/gen/flight"
+	"github.com/apache/arrow-go/v18/arrow/ipc"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
@@ -462,6 +466,80 @@ func TestHostile(t *testing.T) {
 	}
 	if n != 4 {
 		t.Errorf("%d actions", n)
+	}
+}
+
+// put sends messages to DoPut as they are, and returns how the call ends; with
+// open, the client would send more.
+func put(t testing.TB, h *house, ctx context.Context, open bool, list ...*af.FlightData) error {
+	t.Helper()
+	ss, err := h.client().Client.DoPut(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range list {
+		if ss.Send(d) != nil {
+			break // the server says why
+		}
+	}
+	if !open {
+		_ = ss.CloseSend()
+	}
+	_, err = ss.Recv()
+	return err
+}
+
+// sent takes the messages that a writer makes.
+type sent struct{ list []*af.FlightData }
+
+func (s *sent) Send(d *af.FlightData) error {
+	s.list = append(s.list, &af.FlightData{FlightDescriptor: d.FlightDescriptor, DataHeader: bytes.Clone(d.DataHeader), DataBody: bytes.Clone(d.DataBody)})
+	return nil
+}
+
+// Values are read only from somebody, for a while, and believed as little as rows.
+func TestHostileValues(t *testing.T) {
+	h := serve(t, music)
+	a, err := anypb.New(&pb.CommandPreparedStatementQuery{PreparedStatementHandle: []byte(`{"sql":"SELECT ?","project":"default"}`)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd, err := proto.Marshal(a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := arrow.NewSchema([]arrow.Field{{Name: "parameter_1", Type: arrow.BinaryTypes.String}}, nil)
+	values := one(arrow.BinaryTypes.String, `["`+strings.Repeat("x", 4096)+`"]`)
+	var out sent
+	w := af.NewRecordWriter(&out, ipc.WithSchema(s), ipc.WithZstd())
+	w.SetFlightDescriptor(&af.FlightDescriptor{Type: af.DescriptorCMD, Cmd: cmd})
+	if err := w.Write(array.NewRecordBatch(s, []arrow.Array{values}, 1)); err != nil {
+		t.Fatal(err)
+	}
+	if r := reason(put(t, h, as(t, ""), true, out.list[0])); r != "UNAUTHORIZED" {
+		t.Errorf("nobody: %s", r)
+	}
+	if r := reason(put(t, h, as(t, ""), true)); r != "UNAUTHORIZED" {
+		t.Errorf("nobody with nothing: %s", r)
+	}
+	large, body := 0, out.list[1].DataBody
+	for at := 0; at+8 <= len(body); at += 8 { // one of them is the length of what was compressed
+		was := binary.LittleEndian.Uint64(body[at:])
+		binary.LittleEndian.PutUint64(body[at:], 1<<40)
+		if r := reason(put(t, h, as(t, master), false, out.list...)); r == "PAYLOAD_TOO_LARGE" {
+			large++
+		} else if r != "INVALID_REQUEST" && r != "ok" { // other bytes may be another text
+			t.Errorf("%d: %s", at, r)
+		}
+		binary.LittleEndian.PutUint64(body[at:], was)
+	}
+	if large == 0 {
+		t.Error("nothing was too large")
+	}
+	h = serve(t, music)
+	h.entrance.Timeout = time.Millisecond
+	if r := reason(put(t, h, as(t, master), true, out.list[0])); r != "TIMEOUT" {
+		t.Errorf("one who sends no values: %s", r)
 	}
 }
 

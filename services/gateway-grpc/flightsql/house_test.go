@@ -58,9 +58,10 @@ var scopes = map[string]mesh.Scopes{
 // house is a server over stores in SQLite.
 type house struct {
 	testing.TB
-	stores  map[string]*store.Store
-	addr    string
-	streams atomic.Int64 // open streams of the stores
+	stores   map[string]*store.Store
+	addr     string
+	entrance *rpc.Entrance
+	streams  atomic.Int64 // open streams of the stores
 }
 
 // Principal implements rpc.Identifier.
@@ -131,6 +132,7 @@ func serve(t testing.TB, source string) *house {
 	}
 	projects.SetLoaded()
 	e := &rpc.Entrance{Caller: h, Identity: h, Projects: projects, Rates: access.NewLimiter(), Log: slog.New(slog.DiscardHandler), Timeout: 10 * time.Second}
+	h.entrance = e
 	server := rpc.NewServer(e, rpc.Unknown)
 	flight.New(e, octosql.New(e)).Register(server)
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
