@@ -2,6 +2,7 @@ package flight
 
 import (
 	"bytes"
+	"strconv"
 
 	af "github.com/apache/arrow-go/v18/arrow/flight"
 
@@ -63,9 +64,12 @@ func read(text []byte) (*ask, error) {
 }
 
 func (a *ask) member(name string, value []byte) error {
-	text, _ := strictjson.Text(value)
+	text, isText := strictjson.Text(value)
 	switch name {
 	case "project":
+		if !isText {
+			return fault.New(fault.InvalidRequest, "project is a text")
+		}
 		a.project = string(text)
 	case "entity":
 		a.entity = string(text)
@@ -81,6 +85,9 @@ func (a *ask) member(name string, value []byte) error {
 		a.filter = bytes.Clone(value)
 	case "count":
 		a.count = string(value) == "true"
+		if !a.count && string(value) != "false" {
+			return fault.New(fault.InvalidRequest, "count is true or false")
+		}
 	case "from":
 		from, err := whole(value)
 		if err != nil {
@@ -132,6 +139,49 @@ func (a *ask) args(position string, empty bool) []byte {
 // given reports whether there is a filter that $and can take; another one is the
 // worker's to refuse when the records are asked for.
 func (a *ask) given() bool { return len(a.filter) > 0 && a.filter[0] == '{' }
+
+// counting is the request object of the op count for the same records, and which
+// of them the op stream then leaves out; limit 0 is none. The worker has accepted
+// the members before.
+func (a *ask) counting(position string) (args []byte, skip, limit int64) {
+	var take func(name, value []byte) bool
+	take = func(name, value []byte) bool {
+		switch string(name) {
+		case "includeDeleted", "minPosition":
+			args = append(append(schema.AppendString(append(args, ','), name), ':'), value...)
+		case "skip":
+			skip = quantity(value)
+		case "limit":
+			limit = quantity(value)
+		case "options":
+			strictjson.Members(value, take)
+		}
+		return true
+	}
+	if len(a.rest) > 0 {
+		strictjson.Members(append(append([]byte{'{'}, a.rest[1:]...), '}'), take)
+	}
+	if position != "" && !a.positioned {
+		args = schema.AppendString(append(args, `,"minPosition":`...), position)
+	}
+	if a.filter != nil {
+		args = append(append(args, `,"filter":`...), a.filter...)
+	}
+	if args == nil {
+		return []byte("{}"), skip, limit
+	}
+	args[0] = '{'
+	return append(args, '}'), skip, limit
+}
+
+// quantity reads an integer, which may be a text; 0 for null.
+func quantity(value []byte) int64 {
+	if text, ok := strictjson.Text(value); ok {
+		value = text
+	}
+	f, _ := strconv.ParseFloat(string(value), 64)
+	return int64(f)
+}
 
 // ticket names the same again, for the project and entity that were found.
 func (a *ask) ticket(project, entity string) []byte {

@@ -184,12 +184,14 @@ func (s *Server) schema(ctx context.Context, a *ask) ([]byte, *found, error) {
 	return append(b, m.head...), f, nil
 }
 
-// count counts the records that match. Errors: those of the op count.
+// count counts the records that the ticket will give, before others come or go.
+// Errors: those of the op count.
 func (s *Server) count(ctx context.Context, f *found, a *ask) (int64, error) {
-	args := []byte(`{}`)
-	if a.filter != nil {
-		args = append(append([]byte(`{"filter":`), a.filter...), '}')
+	position, err := rpc.Position(ctx)
+	if err != nil {
+		return 0, err
 	}
+	args, skip, limit := a.counting(position)
 	reply, err := s.entrance.Caller.Call(ctx, f.request("count", args))
 	if err != nil {
 		return 0, err
@@ -202,7 +204,11 @@ func (s *Server) count(ctx context.Context, f *found, a *ask) (int64, error) {
 		return n < 0 && err == nil
 	})
 	if err != nil {
-		err = fault.Wrap(err, fault.Internal, "the count is no number")
+		return 0, fault.Wrap(err, fault.Internal, "the count is no number")
 	}
-	return n, err
+	n = max(n-skip, 0)
+	if limit > 0 {
+		n = min(n, limit)
+	}
+	return n, nil
 }

@@ -11,6 +11,8 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow"
 	af "github.com/apache/arrow-go/v18/arrow/flight"
+
+	"github.com/octomesh/octomesh/pkg/mesh"
 )
 
 // got reads a DoGet to its end: its schema and its rows as JSON.
@@ -108,6 +110,11 @@ func TestRefused(t *testing.T) {
 		{master, `{"entity":"Item","project":"shop","decimal":0}`, "INVALID_REQUEST"},
 		{master, `{"entity":"Item","filter":` + strings.Repeat("[", 5000) + strings.Repeat("]", 5000) + `}`, "PARSE_ERROR"},
 		{master, `{"entity":"Item","filter":"` + strings.Repeat("x", 2<<20) + `"}`, "PAYLOAD_TOO_LARGE"},
+		{master, `{"entity":"Item","project":5}`, "INVALID_REQUEST"},
+		{master, `{"entity":"Item","project":null}`, "INVALID_REQUEST"},
+		{master, `{"entity":5}`, "INVALID_REQUEST"},
+		{master, `{"entity":"Item","count":"yes"}`, "INVALID_REQUEST"},
+		{master, `{"entity":"Item","count":1}`, "INVALID_REQUEST"},
 		{master, `{}`, "INVALID_REQUEST"},
 		{master, `[]`, "INVALID_REQUEST"},
 		{master, ``, "PARSE_ERROR"},
@@ -218,6 +225,54 @@ func TestFlights(t *testing.T) {
 		if err != nil || poll.FlightDescriptor != nil || poll.GetProgress() != 1 || string(poll.Info.Schema) != string(info.Schema) {
 			t.Errorf("%v %v", poll, err)
 		}
+	}
+}
+
+// The count is that of the records which DoGet gives.
+func TestCount(t *testing.T) {
+	h := serve(t, shop)
+	h.stock("default", 9)
+	h.do("default", "delete", "Item", `{"id":"i000002"}`)
+	c := h.client()
+	for _, row := range []struct {
+		rest string
+		want int64
+	}{
+		{``, 8},
+		{`,"includeDeleted":true`, 9},
+		{`,"options":{"includeDeleted":true}`, 9},
+		{`,"filter":{"stock":{"$gte":9007199254740995}},"includeDeleted":true`, 7},
+		{`,"limit":3`, 3},
+		{`,"limit":0`, 8},
+		{`,"limit":100`, 8},
+		{`,"limit":null,"skip":null`, 8},
+		{`,"skip":3`, 5},
+		{`,"skip":"3"`, 5},
+		{`,"skip":6,"limit":5,"sort":"name","select":"name"`, 2},
+		{`,"skip":20`, 0},
+		{`,"options":{"skip":1,"limit":2}`, 2},
+		{`,"batchSize":2,"filter":{"name":"nobody"}`, 0},
+	} {
+		ticket := `{"entity":"Item"` + row.rest + `}`
+		_, rows, err := got(c, as(t, master), ticket)
+		if err != nil || int64(len(rows)) != row.want {
+			t.Errorf("%s: %d rows, %v", ticket, len(rows), err)
+		}
+		info, err := c.GetFlightInfo(as(t, master), &af.FlightDescriptor{Type: af.DescriptorCMD, Cmd: []byte(ticket[:len(ticket)-1] + `,"count":true}`)})
+		if err != nil || info.TotalRecords != row.want {
+			t.Errorf("%s: %d counted, %v", ticket, info.GetTotalRecords(), err)
+		}
+	}
+	var asked []string
+	h.calls = func(r *mesh.Request) { asked = append(asked, r.Op+" "+string(r.Args)) }
+	made, err := h.stores["default"].Call(t.Context(), &mesh.Request{Project: "default", Entity: "Maker", Op: "create", Args: []byte(`{"data":{"name":"N"}}`)}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	position := string(made.Position.Append(nil))
+	_, err = c.GetFlightInfo(as(t, master, "octo-min-position", position), &af.FlightDescriptor{Type: af.DescriptorCMD, Cmd: []byte(`{"entity":"Item","count":true}`)})
+	if want := `count {"minPosition":"` + position + `"}`; err != nil || asked[1] != want {
+		t.Errorf("%q, not %s: %v", asked, want, err)
 	}
 }
 
