@@ -69,6 +69,19 @@ func TestStatement(t *testing.T) {
 	if err != nil || s.Field(0).Type.String() != "decimal(38, 2)" || strings.Join(rows, "") != "0.5" && strings.Join(rows, "") != "0.50" {
 		t.Errorf("%v %v %v", s, rows, err)
 	}
+	// A position that the worker has, and what is none.
+	at, err := h.stores["default"].Position(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{`SELECT COUNT(*) FROM Album`, `SELECT COUNT(*) FROM Album b JOIN Artist a ON b.artist = a.id`, `SELECT COUNT(DISTINCT id) FROM Album`} {
+		if got, err := query(as(t, master, "octo-min-position", at.String()), c, text); err != nil || got != "6" {
+			t.Errorf("%s %v", got, err)
+		}
+	}
+	if _, err := query(as(t, master, "octo-min-position", "x"), c, `SELECT id FROM Album`); reason(err) != "INVALID_REQUEST" {
+		t.Error(err)
+	}
 	schema, err := c.GetExecuteSchema(as(t, master), `SELECT title FROM Album`)
 	if err != nil || len(schema.Schema) == 0 {
 		t.Error(err)
