@@ -38,6 +38,11 @@ func TestProjects(t *testing.T) {
 			t.Errorf("%s: %v", bad, err)
 		}
 	}
+	numbered := strings.TrimSuffix(string(entry("p1", "v1", one)), "}") + `,"numbers":{"A":{"message":"A","fields":{"id:string":1,"x:string":7}}}}`
+	apply([]byte(numbered), false) // the numbers came later than the catalog
+	if q := p.Get("shop"); q == first || q.Numbers["A"].Fields["x:string"] != 7 {
+		t.Errorf("%+v", q)
+	}
 	apply(entry("p1", "v2", two), false)
 	if q := p.Get("shop"); q.Version != "v2" || q.Catalog.Entity("B") == nil || first.Catalog.Entity("A") == nil {
 		t.Errorf("%+v", q)

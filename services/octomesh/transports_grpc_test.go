@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -313,4 +314,39 @@ func TestGRPCAgainstREST(t *testing.T) {
 		}
 	}
 	figure(map[string]any{"records": records, "equal": !t.Failed()})
+}
+
+// TestGRPCNumbersOutliveSchemas: a field that is put before others does not move
+// them, and a client of the first file reads and writes on after each change.
+func TestGRPCNumbersOutliveSchemas(t *testing.T) {
+	entity := func(fields string) string {
+		return `[{"name":"Note","collection":"notes","fields":{` + fields + `}}]`
+	}
+	path := schemaFile(t, entity(`"text":"string","stars":"integer"`))
+	s := serve(t, path)
+	first := dialGRPC(t, s)
+	if _, _, err := first.call(t, "Note", "create", `{"data":{"id":"n1","text":"é","stars":9007199254740993}}`); err != nil {
+		t.Fatal(err)
+	}
+	for _, fields := range []string{`"before":"boolean","stars":"integer","text":"string"`, `"stars":"integer","more":"json"`, `"text":"string","stars":"integer"`} {
+		s.stop()
+		if err := os.WriteFile(path, []byte(entity(fields)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s.start()
+		now := dialGRPC(t, s) // the connection of a client that was there before comes back by itself
+		out, _, err := first.call(t, "Note", "findById", `{"id":"n1"}`)
+		if err != nil {
+			t.Fatalf("%s: %v", fields, err)
+		}
+		if n := out.Get(out.Descriptor().Fields().ByName("stars")).Int(); n != 9007199254740993 {
+			t.Errorf("%s: the old client reads %d", fields, n)
+		}
+		was, is := first.file.Messages().ByName("Note").Fields(), now.file.Messages().ByName("Note").Fields()
+		for i := range was.Len() {
+			if f := is.ByName(was.Get(i).Name()); f != nil && f.Number() != was.Get(i).Number() {
+				t.Errorf("%s: %s moved to %d", fields, was.Get(i), f.Number())
+			}
+		}
+	}
 }
