@@ -14,7 +14,6 @@ import (
 
 	"github.com/octomesh/octomesh/pkg/access"
 	"github.com/octomesh/octomesh/pkg/columnar"
-	"github.com/octomesh/octomesh/pkg/gateway"
 	"github.com/octomesh/octomesh/pkg/schema"
 	"github.com/octomesh/octomesh/services/gateway-grpc/flight"
 	"github.com/octomesh/octomesh/services/gateway-grpc/rpc"
@@ -108,37 +107,40 @@ func (b *rows) add(values ...any) {
 	}
 }
 
-// readable are the projects that the caller may read and that fit a catalog and a
-// pattern; nil stands for any.
-func (s *Server) readable(ctx context.Context, catalog, pattern *string) ([]*gateway.Project, error) {
+// readable is what the caller may name of the projects that it may read and that fit
+// a catalog and a pattern; nil stands for any.
+func (s *Server) readable(ctx context.Context, catalog, pattern *string) ([]*sql.View, error) {
 	c, err := s.identify(ctx)
 	if err != nil || catalog != nil && *catalog != sql.Catalog {
 		return nil, err
 	}
-	var out []*gateway.Project
+	var out []*sql.View
 	for _, p := range s.entrance.Projects.All() {
 		if (pattern == nil || sql.Matches(*pattern, p.Slug)) && may(c.Principal, p) == nil {
-			out = append(out, p)
+			v, err := view(c.Principal, p)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, v)
 		}
 	}
 	return out, nil
 }
 
 func (s *Server) schemas(ctx context.Context, b *rows, m *pb.CommandGetDbSchemas) error {
-	projects, err := s.readable(ctx, m.Catalog, m.DbSchemaFilterPattern)
-	for _, p := range projects {
-		b.add(sql.Catalog, p.Slug)
+	views, err := s.readable(ctx, m.Catalog, m.DbSchemaFilterPattern)
+	for _, v := range views {
+		b.add(sql.Catalog, v.Project)
 	}
 	return err
 }
 
 func (s *Server) tables(ctx context.Context, b *rows, m *pb.CommandGetTables) error {
-	projects, err := s.readable(ctx, m.Catalog, m.DbSchemaFilterPattern)
+	views, err := s.readable(ctx, m.Catalog, m.DbSchemaFilterPattern)
 	if err != nil || len(m.TableTypes) > 0 && !slices.Contains(m.TableTypes, tableType) {
 		return err
 	}
-	for _, p := range projects {
-		v := view(p)
+	for _, v := range views {
 		entities := slices.Clone(v.Entities())
 		slices.SortFunc(entities, func(x, y *schema.Entity) int {
 			if x.Name < y.Name {
@@ -151,10 +153,10 @@ func (s *Server) tables(ctx context.Context, b *rows, m *pb.CommandGetTables) er
 				continue
 			}
 			if !m.GetIncludeSchema() {
-				b.add(sql.Catalog, p.Slug, e.Name, tableType)
+				b.add(sql.Catalog, v.Project, e.Name, tableType)
 				continue
 			}
-			b.add(sql.Catalog, p.Slug, e.Name, tableType, af.SerializeSchema(columns(v, e), memory.DefaultAllocator))
+			b.add(sql.Catalog, v.Project, e.Name, tableType, af.SerializeSchema(columns(v, e), memory.DefaultAllocator))
 		}
 	}
 	return nil

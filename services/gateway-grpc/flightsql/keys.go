@@ -92,7 +92,10 @@ func (s *Server) table(ctx context.Context, catalog, project *string, name strin
 	if err := may(c.Principal, p); err != nil {
 		return nil, err
 	}
-	v := view(p)
+	v, err := view(c.Principal, p)
+	if err != nil {
+		return nil, err
+	}
 	e, err := v.Find(name)
 	return &table{v, e}, err
 }

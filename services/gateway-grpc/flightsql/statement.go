@@ -131,9 +131,11 @@ func (s *Server) compile(ctx context.Context, h *handle) (*compiled, error) {
 	}
 	session := sql.Session{DecimalScale: scale, Project: func(name string) (*sql.View, error) {
 		if name == "" { // also a statement that names another project, or none, begins here
-			v := view(c.Project)
-			v.Denied = may(c.Principal, c.Project)
-			return v, nil
+			v, err := view(c.Principal, c.Project)
+			if err == nil {
+				v.Denied = may(c.Principal, c.Project)
+			}
+			return v, err
 		}
 		p, err := s.entrance.Projects.Find(name)
 		if err == nil {
@@ -142,7 +144,7 @@ func (s *Server) compile(ctx context.Context, h *handle) (*compiled, error) {
 		if err != nil {
 			return nil, err
 		}
-		return view(p), nil
+		return view(c.Principal, p)
 	}}
 	var params []schema.Value
 	if h.Bound != nil {
@@ -157,7 +159,19 @@ func (s *Server) compile(ctx context.Context, h *handle) (*compiled, error) {
 	return out, err
 }
 
-func view(p *gateway.Project) *sql.View { return &sql.View{Project: p.Slug, Catalog: p.Catalog} }
+// view is what a caller may name of a project: what the worker lets it read, or a *
+// would ask for what the worker refuses. Errors: those of access.GuardFor.
+func view(who *mesh.Principal, p *gateway.Project) (*sql.View, error) {
+	guard, err := access.GuardFor(p.Catalog, who)
+	if err != nil {
+		return nil, err
+	}
+	v := &sql.View{Project: p.Slug, Catalog: p.Catalog}
+	if guard != nil {
+		v.Column = guard.Readable
+	}
+	return v, nil
+}
 
 // may reports why a caller may not read a project.
 func may(who *mesh.Principal, p *gateway.Project) error {

@@ -103,7 +103,7 @@ func TestView(t *testing.T) {
 	}
 	limited := *view
 	limited.Entity = func(e *schema.Entity) bool { return e.Name != "Album" }
-	limited.Column = func(e *schema.Entity, c *schema.Column) bool { return c.Name != "country" }
+	limited.Column = func(c *schema.Column) bool { return c.Name != "country" }
 	h.session.Project = func(string) (*sql.View, error) { return &limited, nil }
 	for _, c := range [][2]string{
 		{`SELECT * FROM Artist WHERE id = 'ar1'`, `"ar1" 1 "AC/DC"`},

@@ -18,7 +18,7 @@ type View struct {
 	// Entity and Column tell what the caller may read; nil = everything that is
 	// not hidden.
 	Entity func(*schema.Entity) bool
-	Column func(*schema.Entity, *schema.Column) bool
+	Column func(*schema.Column) bool
 	// Denied, if not nil, is why nothing of the project can be named.
 	Denied error
 }
@@ -28,7 +28,7 @@ type View struct {
 func (v *View) Columns(e *schema.Entity) []*schema.Column {
 	out := make([]*schema.Column, 0, len(e.Members))
 	for _, m := range e.Members {
-		if m.Column != nil && !m.Column.Hidden && (v.Column == nil || v.Column(e, m.Column)) {
+		if m.Column != nil && !m.Column.Hidden && (v.Column == nil || v.Column(m.Column)) {
 			out = append(out, m.Column)
 		}
 	}
