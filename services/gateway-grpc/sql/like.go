@@ -1,13 +1,14 @@
 package sql
 
 import (
+	"slices"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/octomesh/octomesh/pkg/query"
 )
 
-// maxPattern bounds a pattern in bytes: matching may take time of text times pattern.
+// maxPattern bounds a pattern in bytes.
 const maxPattern = 1024
 
 // pattern is the right side of LIKE: texts between %, in each of which _ stands
@@ -23,7 +24,13 @@ type part struct {
 	runes []rune
 	any   []bool
 	text  string // all of it, if it has no _
+	// sets are, if it has one, the places at which a code point may stand, as bits;
+	// those that are not named stand where the _ are, which is at others.
+	sets map[rune][]uint64
 }
+
+// others is no code point.
+const others = -1
 
 // like reads a pattern. Errors: INVALID_REQUEST for an escape at the end, or
 // before what is neither a wildcard nor the escape.
@@ -51,8 +58,8 @@ func like(text string, escape rune, fold bool) (*pattern, error) {
 		}
 		last.runes, last.any = append(last.runes, r), append(last.any, any)
 	}
-	for i := range p.parts {
-		p.parts[i].text, _ = p.parts[i].plain()
+	for i := 1; i < len(p.parts)-1; i++ { // the first and the last have their place
+		p.parts[i].prepare()
 	}
 	return p, nil
 }
@@ -64,8 +71,8 @@ func Matches(pattern, name string) bool {
 	return err == nil && p.match(name)
 }
 
-// match reports whether the whole text fits, in time of the text, times the longest
-// part with a _ in it.
+// match reports whether the whole text fits, in time of the text, times a 64th of the
+// longest part with a _ in it.
 func (p *pattern) match(text string) bool {
 	if p.fold {
 		text = query.Fold(text)
@@ -89,19 +96,62 @@ func (p *pattern) match(text string) bool {
 			text = text[at+len(plain):]
 			continue
 		}
-		found := false
-		for !found {
-			if n, found = p.parts[i].prefix(text); found {
-				text = text[n:]
-			} else if text == "" {
-				return false
-			} else {
-				_, size := utf8.DecodeRuneInString(text)
-				text = text[size:]
-			}
+		if n, ok = p.parts[i].find(text); !ok {
+			return false
 		}
+		text = text[n:]
 	}
 	return p.parts[last].suffix(text)
+}
+
+// find returns where the part's leftmost place in the text ends. It looks at each
+// code point once, with a bit for each beginning of the part that ends there.
+func (t *part) find(text string) (int, bool) {
+	last := len(t.runes) - 1
+	if last < 0 {
+		return 0, true
+	}
+	fits := make([]uint64, len(t.sets[others]))
+	for at := 0; at < len(text); {
+		r, size := utf8.DecodeRuneInString(text[at:])
+		at += size
+		set, named := t.sets[r]
+		if !named {
+			set = t.sets[others]
+		}
+		first := uint64(1)
+		for i, bits := range fits {
+			fits[i] = (bits<<1 | first) & set[i]
+			first = bits >> 63
+		}
+		if fits[last/64]&(1<<(last%64)) != 0 {
+			return at, true
+		}
+	}
+	return 0, false
+}
+
+// prepare makes what a search for the part needs.
+func (t *part) prepare() {
+	plain := false
+	if t.text, plain = t.plain(); plain {
+		return
+	}
+	t.sets = map[rune][]uint64{others: make([]uint64, (len(t.runes)+63)/64)}
+	for i, any := range t.any {
+		if any {
+			t.sets[others][i/64] |= 1 << (i % 64)
+		}
+	}
+	for i, r := range t.runes {
+		if t.any[i] {
+			continue
+		}
+		if _, have := t.sets[r]; !have {
+			t.sets[r] = slices.Clone(t.sets[others])
+		}
+		t.sets[r][i/64] |= 1 << (i % 64)
+	}
 }
 
 // prefix reports whether the text begins with the part, and how many bytes that
