@@ -193,6 +193,21 @@ func TestLargeRows(t *testing.T) {
 	}
 }
 
+// A long compressed stream takes no more than its batches do one by one.
+func TestPutCompressed(t *testing.T) {
+	h := serve(t, shop)
+	c := h.client()
+	s := fields(nullable("id", text), nullable("name", text), nullable("meta", text))
+	list := messages(t, s, batch(t, s, `[{"id":"a","name":"n","meta":"\"`+strings.Repeat("x", 4<<20)+`\""}]`), ipc.WithZstd())
+	list[0].FlightDescriptor = path("Item")
+	for range 50 {
+		list = append(list, list[1])
+	}
+	if err := raw(c, as(t, master), list...); err != nil {
+		t.Error(err)
+	}
+}
+
 // Clients that go away, or never read, leave nothing behind: TestMain looks for
 // goroutines, and the stores close.
 func TestAbandoned(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"sync/atomic"
+	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	af "github.com/apache/arrow-go/v18/arrow/flight"
@@ -14,24 +15,37 @@ import (
 	"github.com/octomesh/octomesh/pkg/fault"
 )
 
-// maxMemory bounds what a stream's batches take while they are decoded, in bytes:
-// compressed ones may be much larger than the message that they came in.
-const maxMemory = 128 << 20
+// What batches take while they are decoded, in bytes: compressed ones may be much
+// larger than the message that they came in. maxMemory bounds a stream's, maxTotal
+// those of all streams of the process together.
+const (
+	maxMemory = 128 << 20
+	maxTotal  = 512 << 20
+)
 
 // Reader reads the record batches that a client sends. What arrow-go would take
 // on trust it looks through before anyone else does, and bounds. It is one
-// goroutine's.
-type Reader struct{ of *af.Reader }
+// goroutine's, and is to be released.
+type Reader struct {
+	of     *af.Reader
+	memory *bounded
+}
 
 // NewReader reads the first message, and the schema unless an option delays it.
-// Errors: INVALID_REQUEST, PAYLOAD_TOO_LARGE; a status of the transport as it is.
+// Errors: INVALID_REQUEST, PAYLOAD_TOO_LARGE, OVERLOADED; a status of the transport as it is.
 func NewReader(in af.DataStreamReader, o ...ipc.Option) (r *Reader, err error) {
+	room := &bounded{of: memory.DefaultAllocator}
+	defer func() {
+		if err != nil {
+			room.close()
+		}
+	}()
 	defer recovered(&err)
-	of, err := af.NewRecordReader(in, append(o, ipc.WithAllocator(&bounded{of: memory.DefaultAllocator}))...)
+	of, err := af.NewRecordReader(in, append(o, ipc.WithAllocator(room))...)
 	if err != nil {
 		return nil, unreadable(err)
 	}
-	return &Reader{of}, nil
+	return &Reader{of, room}, nil
 }
 
 // Descriptor is the last one that the client has sent; nil for none.
@@ -59,7 +73,10 @@ func (r *Reader) Next() (b arrow.RecordBatch, err error) {
 }
 
 // Release gives the memory of the last batch back.
-func (r *Reader) Release() { r.of.Release() }
+func (r *Reader) Release() {
+	defer r.memory.close()
+	r.of.Release()
+}
 
 // unreadable is INVALID_REQUEST for what is no Arrow; a status of the transport
 // passes as it is.
@@ -83,9 +100,13 @@ func recovered(err *error) {
 
 // bounded is an allocator that gives a stream so much and no more.
 type bounded struct {
-	of   memory.Allocator
-	used atomic.Int64
+	of     memory.Allocator
+	used   atomic.Int64
+	closed atomic.Bool
 }
+
+// decoding is what all streams have taken.
+var decoding atomic.Int64
 
 // Allocate implements memory.Allocator.
 func (b *bounded) Allocate(n int) []byte {
@@ -101,12 +122,30 @@ func (b *bounded) Reallocate(n int, old []byte) []byte {
 
 // Free implements memory.Allocator.
 func (b *bounded) Free(p []byte) {
-	b.used.Add(-int64(len(p)))
+	b.count(-len(p))
 	b.of.Free(p)
 }
 
 func (b *bounded) take(n int) {
-	if b.used.Add(int64(n)) > maxMemory {
+	if used, all := b.count(n); used > maxMemory {
 		panic(fault.New(fault.PayloadTooLarge, "a batch takes more than %d MB: send smaller ones", maxMemory>>20))
+	} else if all > maxTotal {
+		panic(fault.New(fault.Overloaded, "too many batches are being decoded: come again").After(time.Second))
+	}
+}
+
+// count counts what is taken, and what is given back. A stream that has ended has
+// nothing any more.
+func (b *bounded) count(n int) (used, all int64) {
+	if b.closed.Load() {
+		return 0, 0
+	}
+	return b.used.Add(int64(n)), decoding.Add(int64(n))
+}
+
+// close gives back what the reader, which a panic may have left, has not.
+func (b *bounded) close() {
+	if !b.closed.Swap(true) {
+		decoding.Add(-b.used.Load())
 	}
 }

@@ -156,6 +156,42 @@ func FuzzTicket(f *testing.F) {
 	})
 }
 
+// What streams take while they are decoded is counted, together too, and is given
+// back when they end.
+func TestMemoryOfStreams(t *testing.T) {
+	refused := func(b *bounded, n int) (code fault.Code) {
+		defer func() {
+			if f, ok := recover().(*fault.Error); ok {
+				code = f.Code
+			}
+		}()
+		b.take(n)
+		return ""
+	}
+	var streams []*bounded
+	for range maxTotal / maxMemory {
+		b := &bounded{}
+		streams = append(streams, b)
+		if code := refused(b, maxMemory); code != "" {
+			t.Fatal(code)
+		}
+	}
+	more := &bounded{}
+	if code := refused(more, 1<<20); code != fault.Overloaded {
+		t.Errorf("one more: %q", code)
+	}
+	if code := refused(streams[0], 1); code != fault.PayloadTooLarge {
+		t.Errorf("too much for one: %q", code)
+	}
+	for _, b := range append(streams, more) {
+		b.close()
+		b.close()
+	}
+	if n := decoding.Load(); n != 0 {
+		t.Errorf("%d bytes are still counted", n)
+	}
+}
+
 func TestForSQL(t *testing.T) {
 	s := &Server{sql: nil}
 	const of = "type.googleapis.com/arrow.flight.protocol.sql.CommandGetTables"
