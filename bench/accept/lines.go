@@ -89,7 +89,7 @@ var lines = []line{
 		{"./services/gateway-grpc/rpc", "."},
 		{"./services/gateway-grpc/web", "."},
 		{"./pkg/protofile/...", "."},
-		{"./services/octomesh", "^Test(ConformanceG|ApartGRPC|GRPCAgainstREST|TransportsAgree)"},
+		{"./services/octomesh", "^Test(Conformance(GRPC|GHZ)|ApartGRPC|GRPCAgainstREST|TransportsAgree)"},
 	}},
 	{"grpc.2", "Flight and Flight SQL: every call of arrow-go's clients, results as REST's, refusals as promised", []step{
 		{"./services/gateway-grpc/flight", "."},
