@@ -51,7 +51,7 @@ func (s *Services) generic(ss grpc.ServerStream, name string, in []byte) error {
 	if len(r.Args) == 0 {
 		r.Args = []byte("{}")
 	}
-	if r.Args, err = beside(ctx, op.Name, r.Args[:len(r.Args):len(r.Args)]); err != nil {
+	if r.Args, err = beside(ctx, op.Name, r.Args); err != nil {
 		return err
 	}
 	if m.Op == protofile.OpExecuteStream {

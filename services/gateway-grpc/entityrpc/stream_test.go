@@ -121,6 +121,10 @@ func TestExecute(t *testing.T) {
 	if last := h.mesh.Last(); err != nil || last.Entity != "Product" || last.Args != "{}" {
 		t.Errorf("%v %+v", err, last)
 	}
+	_, err = h.ask(as(ctx, "", "octo-min-position", "e-7"), "EntityService", "Execute", `op:"count" entity:"products" payload:"{ }"`)
+	if last := h.mesh.Last(); err != nil || last.Args != `{ "minPosition":"e-7"}` {
+		t.Errorf("%v %+v", err, last)
+	}
 	h.mesh.Answer(func(context.Context, *mesh.Request) (*mesh.Reply, error) {
 		return &mesh.Reply{Chunks: &scripted.Chunks{Parts: []string{"ab", "", "c"}}}, nil
 	})

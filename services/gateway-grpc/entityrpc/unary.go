@@ -12,9 +12,9 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/octomesh/octomesh/pkg/fault"
+	"github.com/octomesh/octomesh/pkg/gateway"
 	"github.com/octomesh/octomesh/pkg/mesh"
 	"github.com/octomesh/octomesh/pkg/protofile/codec"
-	"github.com/octomesh/octomesh/pkg/strictjson"
 	"github.com/octomesh/octomesh/services/gateway-grpc/rpc"
 )
 
@@ -107,7 +107,10 @@ func (s *Services) ask(ctx context.Context, c *rpc.Caller, m *codec.Method, in [
 	a := &arguments{room: rooms.Get().(*[]byte)}
 	var err error
 	if a.b, err = m.Request((*a.room)[:0], in); err == nil {
-		a.b, err = beside(ctx, m.Op, a.b)
+		var more []byte
+		if more, err = beside(ctx, m.Op, a.b); err == nil {
+			a.b = more
+		}
 	}
 	if err != nil {
 		a.release()
@@ -132,52 +135,13 @@ func beside(ctx context.Context, op string, args []byte) ([]byte, error) {
 	}
 	position, err := rpc.Position(ctx)
 	if err != nil {
-		return args, err
+		return nil, err
 	}
 	tag := strings.Join(md["if-match"], ",")
-	strictjson.Members(args, func(k, _ []byte) bool {
-		switch string(k) {
-		case "minPosition":
-			position = ""
-		case "expectedVersion":
-			tag = ""
-		}
-		return true
-	})
-	add := func(member string) {
-		if args = args[:len(args)-1]; args[len(args)-1] != '{' {
-			args = append(args, ',')
-		}
-		args = append(args, member...)
+	if _, err := strconv.ParseUint(tag, 10, 63); err == nil {
+		tag = `"` + tag + `"` // a version alone will do here
 	}
-	if position != "" {
-		add(`"minPosition":"` + position + `"}`)
-	}
-	if tag != "" {
-		n, err := version(op, tag)
-		if err != nil {
-			return args, err
-		}
-		add(`"expectedVersion":` + strconv.FormatInt(n, 10) + `}`)
-	}
-	return args, nil
-}
-
-// version reads if-match: a version, or an ETag of ours, such as "3".
-func version(op, tag string) (int64, error) {
-	switch op {
-	case "update", "delete", "addToSet", "pull", "increment":
-	default:
-		return 0, fault.New(fault.InvalidRequest, "if-match works for one record: update, delete, addToSet, pull and increment")
-	}
-	n, err := strconv.ParseInt(strings.Trim(strings.TrimPrefix(tag, "W/"), `"`), 10, 64)
-	if err != nil {
-		return 0, fault.New(fault.InvalidRequest, "if-match must be the version of a record, such as 3")
-	}
-	if n < 1 {
-		return 0, fault.New(fault.Conflict, "the record does not have this version")
-	}
-	return n, nil
+	return gateway.Beside(args, op, position, tag)
 }
 
 // tell puts what a reply has beside its body into the header.

@@ -1,11 +1,10 @@
 package procedure
 
 import (
-	"strconv"
-	"strings"
 	"unsafe"
 
 	"github.com/octomesh/octomesh/pkg/fault"
+	"github.com/octomesh/octomesh/pkg/gateway"
 	"github.com/octomesh/octomesh/pkg/mesh"
 	"github.com/octomesh/octomesh/pkg/schema"
 	"github.com/octomesh/octomesh/pkg/strictjson"
@@ -75,23 +74,10 @@ func (s *Desk) rewrite(r *mesh.Request, args, buf []byte, position, tag string) 
 	if wrong != nil {
 		return nil, wrong
 	}
-	if position != "" {
-		if _, err := mesh.ParsePosition(position); err != nil {
-			return nil, err
-		}
-		b = append(schema.AppendString(member(b, []byte("minPosition")), position), ',')
-	}
-	if tag != "" {
-		n, err := version(r.Op, tag)
-		if err != nil {
-			return nil, err
-		}
-		b = append(strconv.AppendInt(member(b, []byte("expectedVersion")), n, 10), ',')
-	}
 	if b[len(b)-1] == ',' {
 		b = b[:len(b)-1]
 	}
-	return append(b, '}'), nil
+	return gateway.Beside(append(b, '}'), r.Op, position, tag)
 }
 
 func member(b, name []byte) []byte { return append(schema.AppendString(b, name), ':') }
@@ -109,25 +95,6 @@ func embedded(k, v []byte) bool {
 	}
 	text = strictjson.Trim(text)
 	return len(text) > 0 && (text[0] == '{' || text[0] == '[')
-}
-
-// version reads an If-Match header as REST does.
-// Errors: INVALID_REQUEST, CONFLICT.
-func version(op, tag string) (int64, error) {
-	switch op {
-	case "update", "delete", "addToSet", "pull", "increment":
-	default:
-		return 0, fault.New(fault.InvalidRequest, "If-Match works for one record: update, delete, addToSet, pull and increment")
-	}
-	tag = strings.TrimPrefix(tag, "W/")
-	if len(tag) < 3 || tag[0] != '"' || tag[len(tag)-1] != '"' {
-		return 0, fault.New(fault.InvalidRequest, "If-Match must be one ETag of this server, such as \"3\"")
-	}
-	n, err := strconv.ParseInt(tag[1:len(tag)-1], 10, 64)
-	if err != nil || n < 1 {
-		return 0, fault.New(fault.Conflict, "the record does not have this version")
-	}
-	return n, nil
 }
 
 // View is the bytes of a request as a text that lives as long as they do.

@@ -2,11 +2,11 @@ package rest
 
 import (
 	"strconv"
-	"strings"
 
 	"github.com/valyala/fastjson"
 
 	"github.com/octomesh/octomesh/pkg/fault"
+	"github.com/octomesh/octomesh/pkg/gateway"
 	"github.com/octomesh/octomesh/pkg/mesh"
 	"github.com/octomesh/octomesh/pkg/strictjson"
 )
@@ -40,21 +40,14 @@ func (t *REST) finish(r *request, err error) {
 	t.send(r)
 }
 
-// expect turns If-Match into expectedVersion.
+// expect turns If-Match into expectedVersion; * is any version.
 func (r *request) expect() error {
 	if r.version == "" || r.version == "*" {
 		return r.guarded()
 	}
-	if err := r.guarded(); err != nil {
+	n, err := gateway.Version(r.mesh.Op, r.version)
+	if err != nil {
 		return err
-	}
-	tag := strings.TrimPrefix(r.version, "W/")
-	if len(tag) < 3 || tag[0] != '"' || tag[len(tag)-1] != '"' {
-		return fault.New(fault.InvalidRequest, "If-Match must be one ETag of this server, such as \"3\", or *")
-	}
-	n, err := strconv.ParseInt(tag[1:len(tag)-1], 10, 64)
-	if err != nil || n < 1 {
-		return fault.New(fault.Conflict, "the record does not have this version")
 	}
 	r.args.key("expectedVersion")
 	r.args.b = strconv.AppendInt(r.args.b, n, 10)
@@ -66,11 +59,7 @@ func (r *request) guarded() error {
 	if r.version == "" {
 		return nil
 	}
-	switch r.mesh.Op {
-	case "update", "delete", "addToSet", "pull", "increment":
-		return nil
-	}
-	return fault.New(fault.InvalidRequest, "If-Match works for one record: update, delete, addToSet, pull and increment")
+	return gateway.Versioned(r.mesh.Op)
 }
 
 // perform serves an op: id, unless it is "", is the record in the path, the
