@@ -160,7 +160,7 @@ func (f *joiner) table(t *sqlparser.AliasedTableExpr, optional bool) (int, error
 		c := columns[i]
 		slot := scan.slot(at, c)
 		info := field(e, c, scale)
-		info.Nullable = info.Nullable || optional || scan.lost(source{at, c})
+		info.Nullable = info.Nullable || optional
 		return operand{slot: slot, typ: c.Type, name: c.Name, source: &source{at, c}, field: info}
 	}
 	f.names = append(f.names, r)
