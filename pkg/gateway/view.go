@@ -38,26 +38,27 @@ func (v View) Any() bool { return v.Read || v.Write || v.Admin }
 // maxArtefacts bounds the descriptions in memory.
 const maxArtefacts = 64
 
-// Artefacts keeps descriptions of projects, each made once for a version of the
-// catalog and a view. The zero value is ready.
+// Artefacts keeps descriptions of projects, each made once for a project as it is
+// and a view. The zero value is ready.
 type Artefacts struct {
 	mu   sync.Mutex
 	made map[artefact]func() (body []byte, tag string)
 }
 
 type artefact struct {
-	kind, slug, id, version string
-	view                    View
+	kind    string
+	project *Project // a version may come back with other numbers
+	view    View
 }
 
 var seed = maphash.MakeSeed()
 
 // Of returns the description of that kind, which write makes if it is not there,
 // and its ETag. Nobody may change it. Who asks while it is being made waits for
-// it; who asks for another one does not. Kinds are few: a description of one
+// it; who asks for another one does not. Nil is not kept. Kinds are few: a description of one
 // entity is not for keeping (see Tag).
 func (a *Artefacts) Of(kind string, p *Project, v View, write func() []byte) (body []byte, tag string) {
-	k := artefact{kind, p.Slug, p.ID, p.Version, v}
+	k := artefact{kind, p, v}
 	return a.find(k, write)()
 }
 
@@ -71,11 +72,20 @@ func (a *Artefacts) find(k artefact, write func() []byte) func() ([]byte, string
 		}
 		f = sync.OnceValues(func() ([]byte, string) {
 			b := write()
+			if b == nil {
+				a.forget(k)
+			}
 			return b, Tag(b)
 		})
 		a.made[k] = f
 	}
 	return f
+}
+
+func (a *Artefacts) forget(k artefact) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.made, k)
 }
 
 // Tag is an ETag for a description that is not kept.

@@ -33,7 +33,7 @@ func TestArtefacts(t *testing.T) {
 		})
 	}
 	<-begun
-	for _, p := range []*gateway.Project{two, {ID: "1", Slug: "one", Version: "v2"}, {ID: "3", Slug: "one", Version: "v1"}} {
+	for _, p := range []*gateway.Project{two, {ID: "1", Slug: "one", Version: "v2"}, {ID: "3", Slug: "one", Version: "v1"}, {ID: "1", Slug: "one", Version: "v1"}} {
 		want := p.ID + p.Slug + p.Version
 		for _, v := range []gateway.View{all, {}} {
 			if body, tag := kept.Of("list", p, v, func() []byte { return []byte(want) }); string(body) != want || !strings.HasPrefix(tag, `"`) {
@@ -44,5 +44,11 @@ func TestArtefacts(t *testing.T) {
 	close(others)
 	if readers.Wait(); made != 1 {
 		t.Errorf("made %d times", made)
+	}
+	// A failure is not kept.
+	for _, want := range []string{"", "made"} {
+		if body, _ := kept.Of("other", one, all, func() []byte { return append([]byte(nil), want...) }); string(body) != want {
+			t.Errorf("%q, want %q", body, want)
+		}
 	}
 }

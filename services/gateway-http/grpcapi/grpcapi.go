@@ -5,6 +5,7 @@
 package grpcapi
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/valyala/fasthttp"
@@ -83,7 +84,10 @@ func (a *API) serve(x *httpserver.Exchange) {
 		b, wrong = d.write(p, protofile.New(p.Catalog, p.Numbers, protofile.View{Read: v.Read, Write: v.Write}))
 		return b
 	})
-	if wrong != nil || body == nil {
+	if body == nil {
+		if wrong == nil {
+			wrong = errors.New("it failed for another caller at the same time")
+		}
 		x.Fail(fault.Wrap(fmt.Errorf("project %s: %w", p.Slug, wrong), fault.Internal, "the proto file could not be made"))
 		return
 	}
