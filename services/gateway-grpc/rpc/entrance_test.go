@@ -2,11 +2,13 @@ package rpc_test
 
 import (
 	"context"
+	"encoding/base64"
 	"log/slog"
 	"net"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"go.uber.org/goleak"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -16,6 +18,7 @@ import (
 	"google.golang.org/grpc/encoding/gzip"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/octomesh/octomesh/pkg/access"
@@ -202,6 +205,22 @@ func TestStatus(t *testing.T) {
 	huge := fault.New(fault.ValidationError, "much").With(strings.Repeat("x", 1<<20))
 	if s := status.Convert(rpc.Status(huge, "r1")); len(s.Details()) != 1 || len(s.Proto().String()) > 1000 {
 		t.Error("details of a megabyte were sent")
+	}
+}
+
+// What a status says fits what clients take of trailers, whatever it is.
+func TestStatusFits(t *testing.T) {
+	var fields []map[string]string
+	for range 100 {
+		fields = append(fields, map[string]string{"field": "a", "reason": "too old"})
+	}
+	err := rpc.Status(fault.New(fault.ValidationError, "%s", strings.Repeat("é", 10000)).With(fields).After(time.Second), "r1")
+	s := status.Convert(err)
+	if size := 3*len(s.Message()) + base64.StdEncoding.EncodedLen(proto.Size(s.Proto())); size > 8<<10 || !utf8.ValidString(s.Message()) {
+		t.Errorf("%d bytes, message of %d", size, len(s.Message()))
+	}
+	if reason(t, err) != "VALIDATION_ERROR" || len(s.Details()) != 2 {
+		t.Error(s.Details())
 	}
 }
 

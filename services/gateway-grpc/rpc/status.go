@@ -8,6 +8,7 @@ import (
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	grpcstatus "google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/protoadapt"
 	"google.golang.org/protobuf/types/known/durationpb"
 
@@ -17,9 +18,12 @@ import (
 // Domain is that of ErrorInfo in every status.
 const Domain = "octomesh"
 
-// maxDetails bounds what a status says besides its message, in bytes: a status
-// travels in a trailer, and clients take some 8 KB of those.
-const maxDetails = 4 << 10
+// A status travels in trailers, of which clients take some 8 KB: twice its message,
+// once as up to three characters a byte, and once more all of it in base64.
+const (
+	maxText   = 768     // of the message, in bytes
+	maxStatus = 4 << 10 // of the status with its details, in bytes
+)
 
 // Status is err as a gRPC status: the code's image, and as details
 // google.rpc.ErrorInfo (reason = the fault's code, domain = Domain, metadata
@@ -37,18 +41,32 @@ func status(err error, requestID string) (code string, out error) {
 		return string(codeOf(s.Code())), err
 	}
 	e := fault.Seen(err, requestID)
-	s := grpcstatus.New(codes.Code(e.Code.Image().GRPC), strings.ToValidUTF8(e.Message, "?"))
-	if detailed, err := s.WithDetails(details(e, requestID)...); err == nil {
-		s = detailed
+	s := grpcstatus.New(codes.Code(e.Code.Image().GRPC), cut(strings.ToValidUTF8(e.Message, "?")))
+	for _, much := range []bool{true, false} {
+		detailed, err := s.WithDetails(details(e, requestID, much)...)
+		if err == nil && proto.Size(detailed.Proto()) <= maxStatus {
+			s = detailed
+			break
+		}
 	}
 	return string(e.Code.Image().Code), s.Err()
 }
 
-func details(e *fault.Error, requestID string) []protoadapt.MessageV1 {
+// cut shortens a text to maxText.
+func cut(text string) string {
+	if len(text) <= maxText {
+		return text
+	}
+	const more = "…"
+	return strings.ToValidUTF8(text[:maxText-len(more)], "") + more
+}
+
+// details are those of a status; without much, only what has a bound.
+func details(e *fault.Error, requestID string, much bool) []protoadapt.MessageV1 {
 	info := &errdetails.ErrorInfo{Reason: string(e.Code), Domain: Domain, Metadata: map[string]string{"request_id": requestID}}
 	list := []protoadapt.MessageV1{protoadapt.MessageV1Of(info)}
-	if e.Details != nil {
-		if b, err := json.Marshal(e.Details); err == nil && len(b) <= maxDetails {
+	if e.Details != nil && much {
+		if b, err := json.Marshal(e.Details); err == nil && len(b) <= maxStatus {
 			info.Metadata["details"] = string(b)
 			if bad := violations(b); bad != nil {
 				list = append(list, protoadapt.MessageV1Of(bad))
