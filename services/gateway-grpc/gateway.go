@@ -113,7 +113,7 @@ func (s *Service) Run(ctx context.Context) error {
 	stopping := make(chan struct{})
 	s.doors(&rpc.Entrance{
 		Caller: link.Client, Identity: link, Projects: link.Projects, Hub: link.Hub, Rates: link.Rates,
-		Log: s.log, Metrics: s.deps.Metrics, Timeout: s.cfg.RequestTimeout, Stopping: stopping,
+		Log: s.log, Metrics: s.deps.Metrics, Timeout: s.cfg.RequestTimeout, Ready: s.ready, Stopping: stopping,
 	})
 	served := make(chan error, len(s.ports))
 	for _, p := range s.ports {

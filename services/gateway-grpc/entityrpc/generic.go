@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/binary"
 	"strings"
+	"sync"
 
 	"google.golang.org/grpc"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/octomesh/octomesh/pkg/fault"
 	"github.com/octomesh/octomesh/pkg/mesh"
@@ -16,7 +18,14 @@ import (
 )
 
 // anyEntity is the codec of EntityService, which is the same in every project.
-var anyEntity = codec.New(protofile.New(&schema.Catalog{}, nil, protofile.View{Read: true, Write: true}))
+var anyEntity = codec.New(newAny())
+
+// anyFile describes it.
+var anyFile = sync.OnceValues(func() (protoreflect.FileDescriptor, error) { return newAny().Compile("entity.proto") })
+
+func newAny() *protofile.File {
+	return protofile.New(&schema.Catalog{}, nil, protofile.View{Read: true, Write: true})
+}
 
 // generic serves EntityService.
 func (s *Services) generic(ss grpc.ServerStream, name string, in []byte) error {

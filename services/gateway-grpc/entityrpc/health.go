@@ -36,12 +36,15 @@ func (h *health) of(ctx context.Context, name string) (healthv1.HealthCheckRespo
 	}
 	select {
 	case <-h.services.Stopping:
+		return healthv1.HealthCheckResponse_NOT_SERVING, nil
 	default:
-		if h.services.Projects.Loaded() {
-			return healthv1.HealthCheckResponse_SERVING, nil
-		}
 	}
-	return healthv1.HealthCheckResponse_NOT_SERVING, nil
+	select {
+	case <-h.services.Ready:
+		return healthv1.HealthCheckResponse_SERVING, nil
+	default:
+		return healthv1.HealthCheckResponse_NOT_SERVING, nil
+	}
 }
 
 // Check implements grpc.health.v1.
@@ -57,19 +60,26 @@ func (h *health) Check(ctx context.Context, in *healthv1.HealthCheckRequest) (*h
 }
 
 // Watch implements grpc.health.v1. All that can happen to a service that is there
-// is that the server stops.
+// is that the server becomes ready, which it may be asked before, and stops.
 func (h *health) Watch(in *healthv1.HealthCheckRequest, stream healthv1.Health_WatchServer) error {
-	s, err := h.of(stream.Context(), in.GetService())
-	if err != nil {
-		return err
-	}
-	if err := stream.Send(&healthv1.HealthCheckResponse{Status: s}); err != nil {
-		return err
-	}
-	select {
-	case <-stream.Context().Done():
-		return status.FromContextError(stream.Context().Err()).Err()
-	case <-h.services.Stopping:
-		return stream.Send(&healthv1.HealthCheckResponse{Status: healthv1.HealthCheckResponse_NOT_SERVING})
+	for ready := h.services.Ready; ; {
+		s, err := h.of(stream.Context(), in.GetService())
+		if err != nil {
+			return err
+		}
+		if err := stream.Send(&healthv1.HealthCheckResponse{Status: s}); err != nil {
+			return err
+		}
+		if s != healthv1.HealthCheckResponse_NOT_SERVING {
+			ready = nil
+		}
+		select {
+		case <-stream.Context().Done():
+			return status.FromContextError(stream.Context().Err()).Err()
+		case <-h.services.Stopping:
+			return stream.Send(&healthv1.HealthCheckResponse{Status: healthv1.HealthCheckResponse_NOT_SERVING})
+		case <-ready:
+			ready = nil
+		}
 	}
 }

@@ -39,6 +39,7 @@ type house struct {
 	projects *gateway.Projects
 	services *entityrpc.Services
 	server   *grpc.Server
+	ready    chan struct{}
 	stop     chan struct{}
 	addr     string
 	cc       *grpc.ClientConn
@@ -49,11 +50,12 @@ func open(t testing.TB, options ...grpc.DialOption) *house {
 	t.Helper()
 	projects, err := scripted.Projects("default", "shop", "shop-2")
 	check(t, err)
-	h := &house{t: t, mesh: &scripted.Mesh{}, identity: &scripted.Identity{}, feed: scripted.NewFeed(), projects: projects, stop: make(chan struct{})}
+	h := &house{t: t, mesh: &scripted.Mesh{}, identity: &scripted.Identity{}, feed: scripted.NewFeed(), projects: projects, ready: make(chan struct{}), stop: make(chan struct{})}
+	close(h.ready)
 	h.hub = live.NewHub(h.identity, h.feed)
 	h.services = entityrpc.New(&rpc.Entrance{
 		Caller: h.mesh, Identity: h.identity, Projects: projects, Hub: h.hub, Rates: access.NewLimiter(),
-		Log: slog.New(slog.DiscardHandler), Timeout: 10 * time.Second, Stopping: h.stop,
+		Log: slog.New(slog.DiscardHandler), Timeout: 10 * time.Second, Ready: h.ready, Stopping: h.stop,
 	})
 	h.server = rpc.NewServer(h.services.Entrance, h.services.Handle)
 	h.services.Register(h.server)

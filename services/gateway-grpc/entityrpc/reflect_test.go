@@ -147,3 +147,34 @@ func TestHealth(t *testing.T) {
 		t.Error(out, err)
 	}
 }
+
+// TestHealthBeforeReady: who watches from the start is told when calls can come.
+func TestHealthBeforeReady(t *testing.T) {
+	h := open(t)
+	ready := make(chan struct{})
+	h.services.Ready = ready
+	s, err := healthv1.NewHealthClient(h.cc).Watch(t.Context(), &healthv1.HealthCheckRequest{})
+	check(t, err)
+	for _, want := range []healthv1.HealthCheckResponse_ServingStatus{healthv1.HealthCheckResponse_NOT_SERVING, healthv1.HealthCheckResponse_SERVING} {
+		if out, err := s.Recv(); err != nil || out.Status != want {
+			t.Fatalf("%v %v, want %v", out, err, want)
+		}
+		if want == healthv1.HealthCheckResponse_NOT_SERVING {
+			close(ready)
+		}
+	}
+}
+
+// TestGenericMethod: the methods of EntityService are described without a project,
+// which the message names.
+func TestGenericMethod(t *testing.T) {
+	h := open(t)
+	check(t, h.projects.Apply("default", nil, true))
+	m, err := h.services.Method(t.Context(), "/mostajs.EntityService/Execute")
+	if err != nil || m == nil || m.Input().Name() != "ExecuteRequest" {
+		t.Error(m, err)
+	}
+	if m, err = h.services.Method(t.Context(), "/mostajs.EntityService/Fly"); m != nil || err != nil {
+		t.Error(m, err)
+	}
+}

@@ -35,6 +35,8 @@ type Entrance struct {
 	Metrics  *telemetry.Metrics
 	// Timeout bounds a unary call whose client set no deadline, or a longer one.
 	Timeout time.Duration
+	// Ready is closed once the gateway has learnt all that it serves by.
+	Ready <-chan struct{}
 	// Stopping is closed when open streams shall end.
 	Stopping <-chan struct{}
 }
