@@ -6,12 +6,9 @@ import (
 	"strings"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/reflection"
 	reflectionv1 "google.golang.org/grpc/reflection/grpc_reflection_v1"
 	reflectionv1alpha "google.golang.org/grpc/reflection/grpc_reflection_v1alpha"
-	"google.golang.org/protobuf/reflect/protodesc"
 	"google.golang.org/protobuf/reflect/protoreflect"
-	"google.golang.org/protobuf/reflect/protoregistry"
 
 	"github.com/octomesh/octomesh/pkg/fault"
 	"github.com/octomesh/octomesh/pkg/gateway"
@@ -93,79 +90,6 @@ func (s *Services) Register(server *grpc.Server) {
 	reflectionv1alpha.RegisterServerReflectionServer(server, alpha{r})
 	registerHealth(server, s)
 }
-
-// reflector serves each stream with what its caller may see. The protocol itself
-// is the library's.
-type reflector struct {
-	services *Services
-	server   *grpc.Server
-}
-
-func (r *reflector) options(ctx context.Context) (reflection.ServerOptions, error) {
-	d, err := r.services.view(ctx)
-	if err != nil {
-		return reflection.ServerOptions{}, err
-	}
-	return reflection.ServerOptions{Services: listed{d, r.server}, DescriptorResolver: resolver{d}}, nil
-}
-
-// ServerReflectionInfo implements grpc.reflection.v1.
-func (r *reflector) ServerReflectionInfo(stream reflectionv1.ServerReflection_ServerReflectionInfoServer) error {
-	o, err := r.options(stream.Context())
-	if err != nil {
-		return err
-	}
-	return reflection.NewServerV1(o).ServerReflectionInfo(stream)
-}
-
-// alpha is the reflector for clients of grpc.reflection.v1alpha.
-type alpha struct{ *reflector }
-
-// ServerReflectionInfo implements grpc.reflection.v1alpha.
-func (r alpha) ServerReflectionInfo(stream reflectionv1alpha.ServerReflection_ServerReflectionInfoServer) error {
-	o, err := r.options(stream.Context())
-	if err != nil {
-		return err
-	}
-	return reflection.NewServer(o).ServerReflectionInfo(stream)
-}
-
-// listed are the names of all services.
-type listed struct {
-	described *described
-	server    *grpc.Server
-}
-
-// GetServiceInfo implements reflection.ServiceInfoProvider.
-func (l listed) GetServiceInfo() map[string]grpc.ServiceInfo {
-	all := l.server.GetServiceInfo()
-	for _, name := range l.described.services {
-		all[name] = grpc.ServiceInfo{}
-	}
-	return all
-}
-
-// resolver finds descriptors in the caller's file, and those of generated
-// services.
-type resolver struct{ *described }
-
-// FindFileByPath implements protodesc.Resolver.
-func (r resolver) FindFileByPath(path string) (protoreflect.FileDescriptor, error) {
-	if r.file != nil && r.file.Path() == path {
-		return r.file, nil
-	}
-	return protoregistry.GlobalFiles.FindFileByPath(path)
-}
-
-// FindDescriptorByName implements protodesc.Resolver.
-func (r resolver) FindDescriptorByName(name protoreflect.FullName) (protoreflect.Descriptor, error) {
-	if d := find(r.file, name); d != nil {
-		return d, nil
-	}
-	return protoregistry.GlobalFiles.FindDescriptorByName(name)
-}
-
-var _ protodesc.Resolver = resolver{}
 
 // find looks for a message, a service, or a member of one.
 func find(file protoreflect.FileDescriptor, name protoreflect.FullName) protoreflect.Descriptor {

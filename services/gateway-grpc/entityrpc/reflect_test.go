@@ -178,3 +178,34 @@ func TestGenericMethod(t *testing.T) {
 		t.Error(m, err)
 	}
 }
+
+// TestReflectionGoesOn: an open stream tells of the newest schema, and ends with
+// the caller's rights and with the server.
+func TestReflectionGoesOn(t *testing.T) {
+	for want, end := range map[string]func(*house){
+		"UNAUTHORIZED": func(h *house) { h.hub.Revoke("k:AAAAAAAA") },
+		"UNAVAILABLE":  func(h *house) { close(h.stop) },
+	} {
+		h := open(t)
+		s, err := reflectionv1.NewServerReflectionClient(h.cc).ServerReflectionInfo(as(t.Context(), scripted.Key))
+		check(t, err)
+		knows := func(name string) bool {
+			t.Helper()
+			check(t, s.Send(symbol(name)))
+			out, err := s.Recv()
+			check(t, err)
+			return out.GetFileDescriptorResponse() != nil
+		}
+		if !knows("mostajs.ProductService") || knows("mostajs.NoteService") {
+			t.Error("another schema")
+		}
+		check(t, h.projects.Apply("default", []byte(`{"id":"id-default","slug":"default","version":"v2","schemas":[{"name":"Note","collection":"notes","fields":{"text":"string"}}]}`), false))
+		if knows("mostajs.ProductService") || !knows("mostajs.NoteService") {
+			t.Error("the schema of before")
+		}
+		end(h)
+		if _, err := s.Recv(); reason(err) != want || h.hub.Len() > 0 {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+}
