@@ -179,7 +179,7 @@ var layers = map[string][]string{
 	"store":         {"fault", "strictjson", "schema", "query", "mesh", "columnar"},
 	"identity":      {"fault", "mesh", "access", "bus"},
 	"event":         {"fault", "strictjson", "schema", "query", "mesh", "access", "bus", "telemetry", "identity"},
-	"gateway":       {"fault", "schema", "mesh", "protofile", "access", "bus", "telemetry", "identity", "event"},
+	"gateway":       {"fault", "strictjson", "schema", "mesh", "protofile", "access", "bus", "telemetry", "identity", "event"},
 	"stores":        {"fault", "strictjson", "schema", "query", "mesh", "store"},
 	"storetest":     {"fault", "strictjson", "schema", "query", "mesh", "columnar", "store"},
 	"transporttest": {"fault", "strictjson", "schema", "query", "mesh", "event", "access", "bus", "store"},
