@@ -1,6 +1,7 @@
 package download
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -37,6 +38,7 @@ type Ask struct {
 	safe      bool // no text begins like a formula
 	scale     int  // of decimals in Parquet
 	codec     string
+	given     []string // the parameters that have been taken
 }
 
 // ContentType is that of the reply.
@@ -116,7 +118,6 @@ func quality(params string) float64 {
 func (a *Ask) Option(name, value string) (bool, error) {
 	switch name {
 	case "format":
-		return true, nil
 	case "delimiter", "bom", "safe":
 		if a.Format != CSV {
 			return false, nil
@@ -128,7 +129,13 @@ func (a *Ask) Option(name, value string) (bool, error) {
 	default:
 		return false, nil
 	}
+	if slices.Contains(a.given, name) {
+		return true, fault.New(fault.InvalidRequest, "the parameter %q is given twice", name)
+	}
+	a.given = append(a.given, strings.Clone(name))
 	switch name {
+	case "format":
+		return true, nil
 	case "delimiter":
 		return true, a.delimit(value)
 	case "bom":

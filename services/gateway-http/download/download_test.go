@@ -251,15 +251,18 @@ func TestRefusals(t *testing.T) {
 	}
 	h.Mesh.Answer(answer(one))
 	for path, want := range map[string]string{
-		"products?format=xlsx":                       "format is json, csv or parquet",
-		"products?format=csv&format=csv&delimiter=x": "delimiter is",
-		"products?format=csv&bom=yes":                "bom is 1 or 0",
-		"products?format=csv&safe=yes":               "safe is 1 or 0",
-		"products?format=parquet&decimal=39":         "digits behind the point",
-		"products?format=parquet&compression=lz4":    "compression is zstd, snappy or none",
-		"products?format=csv&limit=-1":               "whole number",
-		"products?format=csv&filter={":               "PARSE_ERROR",
-		"products/one?format[=csv":                   "malformed",
+		"products?format=xlsx":                    "format is json, csv or parquet",
+		"products?format=csv&delimiter=x":         "delimiter is",
+		"products?format=csv&format=parquet":      "given twice",
+		"products?format=json&format=csv":         "given twice",
+		"products?format=csv&safe=1&safe=0":       "given twice",
+		"products?format=csv&bom=yes":             "bom is 1 or 0",
+		"products?format=csv&safe=yes":            "safe is 1 or 0",
+		"products?format=parquet&decimal=39":      "digits behind the point",
+		"products?format=parquet&compression=lz4": "compression is zstd, snappy or none",
+		"products?format=csv&limit=-1":            "whole number",
+		"products?format=csv&filter={":            "PARSE_ERROR",
+		"products/one?format[=csv":                "malformed",
 	} {
 		res := call(t, h, "GET", "/api/v1/"+path)
 		if b := text(t, res); res.StatusCode != 400 || !strings.Contains(b, want) {

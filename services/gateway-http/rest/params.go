@@ -44,6 +44,7 @@ type params struct {
 	includeDeleted                   string
 	minPosition, position            string
 	query, fields                    string
+	format                           bool
 	friendly                         []condition
 	room                             [4]condition
 }
@@ -110,8 +111,12 @@ func (p *params) add(name, value string, takes accept) error {
 	case "apikey", "api_key", "project":
 		return nil
 	case "format":
-		if takes&takesFormat != 0 {
-			return nil // read before
+		if takes&takesFormat != 0 { // it has been read before
+			if p.format {
+				return fault.New(fault.InvalidRequest, "the parameter %q is given twice", name)
+			}
+			p.format = true
+			return nil
 		}
 	}
 	slot, needs := p.slot(name)
