@@ -1,10 +1,13 @@
 package columnar
 
 import (
+	"context"
 	"strings"
 
+	"github.com/apache/arrow-go/v18/arrow/ipc"
 	"github.com/valyala/fastjson"
 
+	"github.com/octomesh/octomesh/pkg/fault"
 	"github.com/octomesh/octomesh/pkg/query"
 	"github.com/octomesh/octomesh/pkg/schema"
 	"github.com/octomesh/octomesh/pkg/strictjson"
@@ -48,6 +51,26 @@ func Asked(e *schema.Entity, args []byte, decimalScale int) (*Shape, error) {
 		DecimalScale: decimalScale,
 		Filled:       func(r *schema.Relation) bool { return filled[r.Name] },
 	}), nil
+}
+
+// Names are the names of the columns of an Arrow IPC stream, of which it reads no
+// more than the schema. Errors: those of the chunks; INTERNAL for what is no
+// stream.
+func Names(ctx context.Context, chunks Lines) ([]string, error) {
+	in := &Text{Ctx: ctx, Chunks: chunks}
+	r, err := ipc.NewReader(in)
+	switch {
+	case in.Err != nil:
+		return nil, in.Err
+	case err != nil:
+		return nil, fault.Wrap(err, fault.Internal, "the worker's reply is no Arrow stream")
+	}
+	defer r.Release()
+	var names []string
+	for _, f := range r.Schema().Fields() {
+		names = append(names, f.Name)
+	}
+	return names, nil
 }
 
 // list reads names, as an array or with commas.

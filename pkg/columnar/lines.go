@@ -89,3 +89,27 @@ func (s *Scanner) fetch(ctx context.Context) error {
 	}
 	return nil
 }
+
+// Text reads chunks as one text. It implements io.Reader.
+type Text struct {
+	Ctx    context.Context
+	Chunks Lines
+	Err    error // what the chunks ended with, unless it was their end
+	rest   []byte
+}
+
+// Read implements io.Reader.
+func (t *Text) Read(p []byte) (int, error) {
+	for len(t.rest) == 0 {
+		var err error
+		if t.rest, err = t.Chunks.Next(t.Ctx); err != nil {
+			if !errors.Is(err, io.EOF) {
+				t.Err = err
+			}
+			return 0, err
+		}
+	}
+	n := copy(p, t.rest)
+	t.rest = t.rest[n:]
+	return n, nil
+}

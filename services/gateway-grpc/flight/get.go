@@ -58,7 +58,7 @@ func (s *Server) stream(ctx context.Context, a *ask, empty bool) (mesh.Chunks, *
 		return nil, nil, err
 	}
 	if reply.Chunks == nil {
-		return &one{reply.Body}, f, nil
+		return mesh.Whole(reply.Body), f, nil
 	}
 	return reply.Chunks, f, nil
 }
@@ -72,20 +72,6 @@ type found struct {
 func (f *found) request(op string, args []byte) *mesh.Request {
 	return &mesh.Request{Project: f.Project.Slug, Entity: f.entity, Op: op, Args: args, Header: f.Header}
 }
-
-// one is a reply that came whole, as chunks.
-type one struct{ left []byte }
-
-func (o *one) Next(context.Context) ([]byte, error) {
-	if len(o.left) == 0 {
-		return nil, io.EOF
-	}
-	b := o.left
-	o.left = nil
-	return b, nil
-}
-
-func (o *one) Close() error { return nil }
 
 // Pass sends an Arrow IPC stream to a DoGet's client, each message as it is, as
 // fast as the client takes them, and closes the chunks. Errors: those of the

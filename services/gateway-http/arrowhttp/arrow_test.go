@@ -340,8 +340,21 @@ func TestColumns(t *testing.T) {
 	}
 	h.Mesh.Answer(answer())
 	got = text(t, call(t, h, "GET", "/arrow/query/Maker", ""))
-	if !json.Valid([]byte(got)) || !strings.Contains(got, `"rowCount":0`) || !strings.Contains(got, `"name":[]`) || h.Mesh.Last().Args != `{"limit":10000}` {
+	if !json.Valid([]byte(got)) || !strings.Contains(got, `"rowCount":0`) || !strings.Contains(got, `"name":[]`) || h.Mesh.Last().Args != `{"format":"arrow","limit":10000}` {
 		t.Errorf("%s\n%s", got, h.Mesh.Last().Args)
+	}
+	few, err := encoded(&mesh.Request{Entity: "Maker", Args: []byte("{}")}, `{"id":"1"}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.Mesh.Answer(func(_ context.Context, r *mesh.Request) (*mesh.Reply, error) {
+		if strings.Contains(string(r.Args), `"arrow"`) {
+			return &mesh.Reply{Body: []byte(few)}, nil
+		}
+		return &mesh.Reply{}, nil
+	})
+	if got = text(t, call(t, h, "GET", "/arrow/query/Maker", "")); strings.Contains(got, "name\":[") || !strings.Contains(got, `"columns":{"id":[]}`) {
+		t.Errorf("what may not be read is told of: %s", got)
 	}
 	h.Mesh.Answer(answer(strings.Repeat(`{"id":"1","name":"`+strings.Repeat("x", 1<<20)+`"}`+"\n", 17)))
 	res := call(t, h, "GET", "/arrow/query/Maker", "")

@@ -1,8 +1,6 @@
 package arrowhttp
 
 import (
-	"context"
-	"io"
 	"strconv"
 
 	"github.com/octomesh/octomesh/pkg/columnar"
@@ -38,6 +36,11 @@ func (t *Arrow) describe(x *httpserver.Exchange, p *gateway.Project, entity stri
 }
 
 func describeEntity(x *httpserver.Exchange, p *gateway.Project, name string) {
+	name, err := p.EntityName(name)
+	if err != nil {
+		x.Fail(err)
+		return
+	}
 	e := p.Catalog.Entity(name)
 	if e == nil {
 		x.Fail(fault.New(fault.UnknownEntity, "there is no such entity"))
@@ -133,17 +136,3 @@ func table(s *columnar.Shape, records ...[]byte) []byte {
 	}
 	return w.End(b)
 }
-
-// body is a reply that came whole, as chunks.
-type body struct{ left []byte }
-
-func (b *body) Next(context.Context) ([]byte, error) {
-	if len(b.left) == 0 {
-		return nil, io.EOF
-	}
-	p := b.left
-	b.left = nil
-	return p, nil
-}
-
-func (b *body) Close() error { return nil }

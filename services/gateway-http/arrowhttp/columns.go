@@ -27,7 +27,7 @@ type jsonColumns struct {
 
 // columns is Octonet's reply {entity,format,rowCount,schema,columns}.
 // Errors: those of the lines, PAYLOAD_TOO_LARGE.
-func columns(ctx context.Context, entity string, shape *columnar.Shape, lines columnar.Lines) ([]byte, error) {
+func columns(ctx context.Context, entity string, shape *columnar.Shape, lines columnar.Lines, readable func(context.Context, *columnar.Shape) (*columnar.Shape, error)) ([]byte, error) {
 	var parser fastjson.Parser
 	var c jsonColumns
 	scan, size := columnar.NewScanner(lines), 0
@@ -50,7 +50,11 @@ func columns(ctx context.Context, entity string, shape *columnar.Shape, lines co
 			return nil, fault.Wrap(err, fault.Internal, "a record could not be read")
 		}
 	}
-	if c.rows == 0 {
+	if c.rows == 0 { // no record shows what the caller may read
+		var err error
+		if shape, err = readable(ctx, shape); err != nil {
+			return nil, err
+		}
 		c.begin(shape)
 	}
 	b := append(make([]byte, 0, size+1024), `{"entity":`...)

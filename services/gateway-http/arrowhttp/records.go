@@ -1,6 +1,8 @@
 package arrowhttp
 
 import (
+	"context"
+
 	"github.com/octomesh/octomesh/pkg/columnar"
 	"github.com/octomesh/octomesh/pkg/fault"
 	"github.com/octomesh/octomesh/pkg/gateway"
@@ -43,7 +45,8 @@ func (t *Arrow) records(x *httpserver.Exchange, p *gateway.Project, entity strin
 	if a.binary {
 		ctx, cancel = x.LongContext()
 	}
-	reply, err := t.door.Caller.Call(ctx, &mesh.Request{Project: p.Slug, Entity: name, Op: "stream", Args: args, Header: header})
+	r := &mesh.Request{Project: p.Slug, Entity: name, Op: "stream", Args: args, Header: header}
+	reply, err := t.door.Caller.Call(ctx, r)
 	if err != nil {
 		cancel()
 		x.Fail(err)
@@ -51,7 +54,7 @@ func (t *Arrow) records(x *httpserver.Exchange, p *gateway.Project, entity strin
 	}
 	chunks := reply.Chunks
 	if chunks == nil {
-		chunks = &body{left: reply.Body}
+		chunks = mesh.Whole(reply.Body)
 	}
 	if a.binary { // the worker's bytes as they are
 		if err := x.Stream(ctx, cancel, columnar.ContentType, nil, chunks, nil); err != nil {
@@ -68,7 +71,9 @@ func (t *Arrow) records(x *httpserver.Exchange, p *gateway.Project, entity strin
 		x.Fail(fault.Wrap(err, fault.Unavailable, "the entity has just been changed: ask again"))
 		return
 	}
-	out, err := columns(ctx, name, shape, chunks)
+	out, err := columns(ctx, name, shape, chunks, func(ctx context.Context, s *columnar.Shape) (*columnar.Shape, error) {
+		return t.door.Readable(ctx, r, s)
+	})
 	if err != nil {
 		x.Fail(err)
 		return

@@ -1,6 +1,7 @@
 package download
 
 import (
+	"context"
 	"slices"
 	"strconv"
 	"strings"
@@ -216,18 +217,22 @@ type Desk struct {
 // NewDesk returns a Desk.
 func NewDesk() *Desk { return &Desk{places: make(chan struct{}, maxParquet)} }
 
+// Readable leaves of a shape what the caller may read. It is asked where no record
+// shows that, while the first part of a file is awaited.
+type Readable func(context.Context, *columnar.Shape) (*columnar.Shape, error)
+
 // File is the file of the records that the op stream gives for args, which Form
 // has completed. Closing it closes source; if there is an error, source is left
 // open. The worker has accepted args before, so that an error about them means
 // that its catalog is another. Errors: UNAVAILABLE, OVERLOADED; the file's own are
 // those of the stream.
-func (d *Desk) File(a Ask, e *schema.Entity, args []byte, source mesh.Chunks) (mesh.Chunks, error) {
+func (d *Desk) File(a Ask, e *schema.Entity, args []byte, source mesh.Chunks, readable Readable) (mesh.Chunks, error) {
 	if a.Format == CSV {
 		shape, err := columnar.Asked(e, args, columnar.AsText)
 		if err != nil {
 			return nil, fault.Wrap(err, fault.Unavailable, "the entity has just been changed: ask again")
 		}
-		return newCSV(a, shape, source), nil
+		return newCSV(a, shape, source, readable), nil
 	}
 	select {
 	case d.places <- struct{}{}:

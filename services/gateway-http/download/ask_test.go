@@ -45,7 +45,7 @@ func FuzzCell(f *testing.F) {
 			return
 		}
 		for _, safe := range []bool{false, true} {
-			file := newCSV(Ask{Format: CSV, delimiter: delimiter, safe: safe}, nil, nil)
+			file := newCSV(Ask{Format: CSV, delimiter: delimiter, safe: safe}, nil, nil, nil)
 			file.out = append(file.out, 'x', delimiter)
 			file.cell(strictjson.AppendString(nil, s))
 			in := csv.NewReader(strings.NewReader(string(file.out) + "\r\n"))

@@ -70,7 +70,7 @@ func asked(t testing.TB, format download.Format, compression string) download.As
 // drain reads a file to its end and returns its length and how much the heap had
 // grown at most, if that is asked for.
 func drain(t testing.TB, a download.Ask, from *repeated, measure bool) (length int64, grown uint64) {
-	f, err := download.NewDesk().File(a, scripted.Catalog(t).Entity("Product"), []byte("{}"), from)
+	f, err := download.NewDesk().File(a, scripted.Catalog(t).Entity("Product"), []byte("{}"), from, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,23 +19,24 @@ const piece = 64 << 10
 // csvFile writes lines as CSV (RFC 4180): a header, then a line for each record,
 // with CRLF behind each. It implements mesh.Chunks.
 type csvFile struct {
-	ask     Ask
-	source  mesh.Chunks
-	lines   *columnar.Scanner
-	shape   *columnar.Shape
-	fields  []columnar.Field // once the first record has settled them
-	byName  map[string]int
-	values  [][]byte // of the record that is being read, as JSON; nil = absent
-	next    int      // where its next member is expected
-	visit   func(key, value []byte) bool
-	special [256]bool // what a text is quoted for
-	scratch []byte
-	out     []byte
-	ended   bool
+	ask      Ask
+	source   mesh.Chunks
+	lines    *columnar.Scanner
+	shape    *columnar.Shape
+	readable Readable
+	fields   []columnar.Field // once the first record has settled them
+	byName   map[string]int
+	values   [][]byte // of the record that is being read, as JSON; nil = absent
+	next     int      // where its next member is expected
+	visit    func(key, value []byte) bool
+	special  [256]bool // what a text is quoted for
+	scratch  []byte
+	out      []byte
+	ended    bool
 }
 
-func newCSV(a Ask, shape *columnar.Shape, lines mesh.Chunks) *csvFile {
-	f := &csvFile{ask: a, source: lines, lines: columnar.NewScanner(lines), shape: shape}
+func newCSV(a Ask, shape *columnar.Shape, lines mesh.Chunks, readable Readable) *csvFile {
+	f := &csvFile{ask: a, source: lines, lines: columnar.NewScanner(lines), shape: shape, readable: readable}
 	f.visit = f.member
 	for _, c := range []byte{'"', '\r', '\n', a.delimiter} {
 		f.special[c] = true
@@ -54,7 +55,11 @@ func (f *csvFile) Next(ctx context.Context) ([]byte, error) {
 		if errors.Is(err, io.EOF) {
 			f.ended = true
 			if f.fields == nil {
-				f.header(f.shape)
+				shape, err := f.readable(ctx, f.shape)
+				if err != nil {
+					return nil, err
+				}
+				f.header(shape)
 			}
 			break
 		}

@@ -151,6 +151,59 @@ func TestCSV(t *testing.T) {
 	}
 }
 
+// Where there are no records, the header has what the caller may read all the same.
+func TestEmpty(t *testing.T) {
+	h := house(t)
+	makers := scripted.Catalog(t).Entity("Maker")
+	shape, err := columnar.Asked(makers, []byte("{}"), columnar.AsText)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wire := encoded(shape.Only(func(name string) bool { return name != "name" }))
+	h.Mesh.Answer(func(_ context.Context, r *mesh.Request) (*mesh.Reply, error) {
+		switch string(r.Args) {
+		case `{}`, `{"limit":3}`:
+			return &mesh.Reply{Chunks: &scripted.Chunks{}}, nil
+		case `{"format":"arrow"}`, `{"format":"arrow","limit":3}`:
+			return &mesh.Reply{Body: []byte(wire)}, nil
+		}
+		return nil, fault.New(fault.Internal, "%s", r.Args)
+	})
+	for _, path := range []string{"/api/v1/makers?format=csv", "/api/v1/makers?format=csv&limit=3"} {
+		if got := text(t, call(t, h, "GET", path)); got != "id,_version\r\n" {
+			t.Errorf("%s: %q", path, got)
+		}
+	}
+	h.Mesh.Answer(func(_ context.Context, r *mesh.Request) (*mesh.Reply, error) {
+		if string(r.Args) == `{}` {
+			return &mesh.Reply{Chunks: &scripted.Chunks{}}, nil
+		}
+		return nil, fault.New(fault.Forbidden, "not any more")
+	})
+	res := call(t, h, "GET", "/api/v1/makers?format=csv")
+	if got := text(t, res); res.StatusCode != 403 || !strings.Contains(got, "FORBIDDEN") {
+		t.Errorf("%d %s", res.StatusCode, got)
+	}
+}
+
+// Caches are told that Accept decides, and nothing of what they were told is lost.
+func TestVary(t *testing.T) {
+	h := house(t)
+	for _, format := range []string{"json", "csv", "parquet", "nothing"} {
+		h.Mesh.Answer(answer(one))
+		if format == "json" {
+			h.Mesh.Answer(func(context.Context, *mesh.Request) (*mesh.Reply, error) {
+				return &mesh.Reply{Body: []byte(`{"status":"ok","data":[]}`)}, nil
+			})
+		}
+		res := call(t, h, "GET", "/api/v1/products?format="+format, "Origin: https://shop.example")
+		_ = text(t, res)
+		if vary := strings.Join(res.Header.Values("Vary"), ", "); !strings.Contains(vary, "Origin") || !strings.Contains(vary, "Accept") {
+			t.Errorf("%s: %q", format, vary)
+		}
+	}
+}
+
 // What the list takes, the file takes, in all ways to name a project.
 func TestRoutes(t *testing.T) {
 	h := house(t)

@@ -15,6 +15,7 @@ import (
 	"github.com/parquet-go/parquet-go/compress/uncompressed"
 	"github.com/parquet-go/parquet-go/compress/zstd"
 
+	"github.com/octomesh/octomesh/pkg/columnar"
 	"github.com/octomesh/octomesh/pkg/fault"
 	"github.com/octomesh/octomesh/pkg/mesh"
 )
@@ -38,7 +39,7 @@ var codecs = map[string]compress.Codec{
 type parquetFile struct {
 	ask     Ask
 	source  mesh.Chunks
-	chunks  *chunkReader
+	chunks  *columnar.Text
 	records *ipc.Reader
 	free    func()
 	w       *parquet.GenericWriter[any] // once the stream has told its schema
@@ -51,7 +52,7 @@ type parquetFile struct {
 }
 
 func newParquet(a Ask, source mesh.Chunks, free func()) *parquetFile {
-	return &parquetFile{ask: a, source: source, chunks: &chunkReader{chunks: source}, free: sync.OnceFunc(free)}
+	return &parquetFile{ask: a, source: source, chunks: &columnar.Text{Chunks: source}, free: sync.OnceFunc(free)}
 }
 
 // Next implements mesh.Chunks.
@@ -83,10 +84,10 @@ func (f *parquetFile) Close() error {
 
 // batch takes the next records in, and writes what they complete.
 func (f *parquetFile) batch(ctx context.Context) error {
-	f.chunks.ctx = ctx
+	f.chunks.Ctx = ctx
 	err := f.convert()
-	if f.chunks.err != nil { // the stream's own, which the reader of Arrow words anew
-		return f.chunks.err
+	if f.chunks.Err != nil { // the stream's own, which the reader of Arrow words anew
+		return f.chunks.Err
 	}
 	if err != nil {
 		return fault.Wrap(err, fault.Internal, "records could not be written as Parquet")
@@ -104,7 +105,7 @@ func (f *parquetFile) convert() error {
 	switch {
 	case err == nil:
 		return f.add(batch)
-	case errors.Is(err, io.EOF) && f.chunks.err == nil:
+	case errors.Is(err, io.EOF) && f.chunks.Err == nil:
 		f.ended = true
 		return f.w.Close()
 	}
@@ -154,28 +155,4 @@ func sizeOf(d arrow.ArrayData) int {
 		n += sizeOf(child)
 	}
 	return n
-}
-
-// chunkReader reads chunks as one text.
-type chunkReader struct {
-	ctx    context.Context
-	chunks mesh.Chunks
-	rest   []byte
-	err    error // what the chunks ended with, unless it was their end
-}
-
-// Read implements io.Reader.
-func (r *chunkReader) Read(p []byte) (int, error) {
-	for len(r.rest) == 0 {
-		var err error
-		if r.rest, err = r.chunks.Next(r.ctx); err != nil {
-			if !errors.Is(err, io.EOF) {
-				r.err = err
-			}
-			return 0, err
-		}
-	}
-	n := copy(p, r.rest)
-	r.rest = r.rest[n:]
-	return n, nil
 }

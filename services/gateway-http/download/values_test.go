@@ -2,6 +2,7 @@ package download_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"encoding/csv"
 	"encoding/json"
@@ -183,7 +184,7 @@ func parseCSV(t *rapid.T, s string, delimiter byte) (lines [][]csvCell) {
 
 // file is a whole file.
 func file(t testing.TB, a download.Ask, e *schema.Entity, args string, parts ...string) []byte {
-	f, err := download.NewDesk().File(a, e, []byte(args), &scripted.Chunks{Parts: parts})
+	f, err := download.NewDesk().File(a, e, []byte(args), &scripted.Chunks{Parts: parts}, func(_ context.Context, s *columnar.Shape) (*columnar.Shape, error) { return s, nil })
 	if err != nil {
 		t.Fatal(err)
 	}

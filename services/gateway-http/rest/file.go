@@ -3,6 +3,7 @@ package rest
 import (
 	"context"
 
+	"github.com/octomesh/octomesh/pkg/columnar"
 	"github.com/octomesh/octomesh/pkg/fault"
 	"github.com/octomesh/octomesh/pkg/mesh"
 	"github.com/octomesh/octomesh/services/gateway-http/download"
@@ -10,6 +11,7 @@ import (
 
 // list serves GET /c: a page as JSON, or all that the query finds as a file.
 func (t *REST) list(r *request) {
+	r.x.Ctx.Response.Header.Add("Vary", "Accept")
 	ask, err := download.Asked(r.x)
 	switch {
 	case err != nil:
@@ -56,14 +58,16 @@ func (t *REST) file(r *request, ask *download.Ask) {
 func (t *REST) write(r *request, ask *download.Ask, reply *mesh.Reply, ctx context.Context, cancel context.CancelFunc) error {
 	lines := reply.Chunks
 	if lines == nil {
-		lines = download.Whole(reply.Body)
+		lines = mesh.Whole(reply.Body)
 	}
 	if r.entity == nil { // the worker knows it, so that its catalog is another
 		_ = lines.Close()
 		cancel()
 		return fault.New(fault.Unavailable, "the entity has just been made: ask again")
 	}
-	file, err := t.files.File(*ask, r.entity, r.mesh.Args, lines)
+	file, err := t.files.File(*ask, r.entity, r.mesh.Args, lines, func(ctx context.Context, s *columnar.Shape) (*columnar.Shape, error) {
+		return t.door.Readable(ctx, &r.mesh, s)
+	})
 	if err != nil {
 		_ = lines.Close()
 		cancel()
@@ -73,6 +77,5 @@ func (t *REST) write(r *request, ask *download.Ask, reply *mesh.Reply, ctx conte
 		return err
 	}
 	r.x.SetHeader("Content-Disposition", ask.Disposition(r.entity))
-	r.x.SetHeader("Vary", "Accept")
 	return nil
 }
