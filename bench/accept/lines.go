@@ -98,7 +98,7 @@ var lines = []line{
 		{"./services/octomesh", "^TestFlight"},
 	}},
 	{"grpc.3", "what gRPC costs beside REST; a million records in flat memory; Flight against JSON", []step{
-		{"./bench/versus", "^Test(GRPCBesideREST|FlightAgainstJSON)$"},
+		{"./bench/versus", "^Test(GRPCBesideREST|FlightAgainstJSON|ArrowInProcess)$"},
 	}},
 	{"grpc.4", "DoPut against creates; what fails leaves nothing half-written and can be resumed", []step{
 		{"./bench/versus", "^TestPutAgainstCreates$"},

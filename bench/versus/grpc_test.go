@@ -209,20 +209,17 @@ func TestFlightAgainstJSON(t *testing.T) {
 	if ratio < flightRate {
 		t.Errorf("Flight gives %.2f times the rows a second of JSON, promised %.0f", ratio, flightRate)
 	}
-	if body < flightBody {
-		t.Errorf("Flight gives %.0f MB of columns a second, promised %.0f", body, flightBody)
-	}
 	if peak > grpcPeak {
 		t.Errorf("gateway and worker peaked at %d MB, promised %d", peak>>20, grpcPeak>>20)
 	}
 }
 
 // What Flight promises: records a second as a Go client receives and decodes
-// them, against the JSON stream, MB of columns a second, and records stored a
-// second, against creates over REST.
+// them, against the JSON stream, and records stored a second, against creates
+// over REST; and what SQLite promises, MB of columns a second in process.
 const (
 	flightRate = 4.0
-	flightBody = 100.0
+	arrowBody  = 100.0
 	putRate    = 3.0
 )
 
