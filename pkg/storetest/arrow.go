@@ -90,21 +90,15 @@ func (d *db) sameInColumns(entity, args string, rows int, filled ...string) {
 func kinds(d *db, n int) {
 	r := rand.New(rand.NewPCG(1, 2))
 	pick := func(of ...string) string { return of[r.IntN(len(of))] }
-	var ops []string
 	for i := range n {
 		number := pick("null", "0", "-0", "0.1", "-1e300", "1e-7", "9007199254740993", strconv.FormatFloat(r.NormFloat64(), 'g', -1, 64))
 		text := pick("null", `""`, `"plain"`, `"é \"q\" \\ 😀"`, `"line\nend\ttab"`, strconv.Quote(strings.Repeat("long ", r.IntN(200))))
-		ops = append(ops, fmt.Sprintf(`{"op":"create","entity":"Kind","data":{"id":"k%04d","s":%s,"t":%s,"n":%s,"b":%s,"d":%s,"j":%s,"a":%s,"i":%s,"c":%s,"f":%s,"e":%s,"y":%s,"lines":%s}}`, i,
+		d.do("create Kind", fmt.Sprintf(`{"data":{"id":"k%04d","s":%s,"t":%s,"n":%s,"b":%s,"d":%s,"j":%s,"a":%s,"i":%s,"c":%s,"f":%s,"e":%s,"y":%s,"lines":%s}}`, i,
 			text, text, number, pick("null", "true", "false"),
 			pick("null", `"2026-01-02T03:04:05.678Z"`, `"1969-12-31T23:59:59.999Z"`, `"0001-01-01"`, `"9999-12-31T23:59:59.999Z"`),
 			pick("null", "1", `"t"`, `{"a":[1,"}\"",null]}`, "[]", "true"), pick("null", "[]", `["x",""]`, `["é",1,{"a":2},null]`),
 			pick("null", "0", "-1", "9223372036854775807", "-9223372036854775808"), pick("null", "0", "1.5", "-0.25", "12345678901234567.89"),
 			number, pick("null", `"x"`, `"y"`), pick("null", `""`, `"AAH/"`), pick("null", "[]", `[{"sku":"a"},{"sku":"b","n":2}]`)))
-	}
-	for len(ops) > 0 {
-		part := ops[:min(len(ops), 100)]
-		ops = ops[len(part):]
-		d.do("transaction _project", `{"operations":[`+strings.Join(part, ",")+`]}`)
 	}
 }
 

@@ -259,7 +259,7 @@ func TestApartServeOnExternalNATS(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := &server{
-		t: t, dir: data, HTTP: "127.0.0.1:0", NATS: "127.0.0.1:0",
+		t: t, dir: data, HTTP: "127.0.0.1:0", GRPC: "127.0.0.1:0", NATS: "127.0.0.1:0",
 		args: []string{"--schemas", schemaFile(t, deskSchema), "--nats-url", "nats://127.0.0.1:" + freePort(t) + ",nats://127.0.0.1:" + a.port},
 	}
 	s.start()
