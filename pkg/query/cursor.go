@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"math"
+	"strings"
 
 	"github.com/octomesh/octomesh/pkg/schema"
 )
@@ -91,7 +92,7 @@ func tag(key, b []byte) []byte {
 // else is refused. Errors: INVALID_FILTER.
 func DecodeCursor(key []byte, text string, query [8]byte, principal string, order []Order) ([]schema.Value, error) {
 	invalid := (&problem{path: "cursor", reason: "it is not a cursor that this server gave; start again without it"}).fault()
-	if len(text) > maxCursor {
+	if len(text) > maxCursor || strings.ContainsAny(text, "\r\n") { // which base64 would skip
 		return nil, invalid
 	}
 	b, err := base64.RawURLEncoding.Strict().DecodeString(text)

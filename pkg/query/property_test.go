@@ -156,6 +156,7 @@ func TestCursorTampering(t *testing.T) {
 		}
 		refuse("a longer cursor", key, text+"AAAA", print, "k:1", order)
 		refuse("a padded cursor", key, text+"=", print, "k:1", order)
+		refuse("a line break", key, text[:1]+"\n"+text[1:], print, "k:1", order)
 		refuse("another key", []byte("another"), text, print, "k:1", order)
 		refuse("another caller", key, text, print, "k:2", order)
 		refuse("another query", key, text, [8]byte{1}, "k:1", order)

@@ -32,12 +32,13 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // The keys of the tests: one for everything, one that only reads, one for another
-// project, one that may not use Arrow.
+// project, one that may not use Arrow, one for everything that has a rate.
 const (
 	master = "sk_test_AAAAAAAA_0000000000000000000000000000000000000000000"
 	reader = "sk_test_BBBBBBBB_0000000000000000000000000000000000000000000"
 	other  = "sk_test_CCCCCCCC_0000000000000000000000000000000000000000000"
 	rested = "sk_test_DDDDDDDD_0000000000000000000000000000000000000000000"
+	paced  = "sk_test_FFFFFFFF_0000000000000000000000000000000000000000000"
 )
 
 var scopes = map[string]mesh.Scopes{
@@ -45,6 +46,7 @@ var scopes = map[string]mesh.Scopes{
 	reader: {"projects": {"id-shop"}, "operations": {"read"}, "transports": {"arrow"}},
 	other:  {"projects": {"id-none"}, "operations": {"*"}, "transports": {"*"}},
 	rested: {"projects": {"*"}, "operations": {"*"}, "transports": {"rest"}},
+	paced:  {"projects": {"*"}, "operations": {"*"}, "transports": {"*"}},
 }
 
 // house is a server over a store in SQLite.
@@ -63,7 +65,11 @@ func (h *house) Principal(_ context.Context, c access.Credential) (*mesh.Princip
 	if !ok {
 		return nil, "", fault.New(fault.Unauthorized, "who is that?")
 	}
-	return &mesh.Principal{ID: "k:" + c.Key[8:16], Kind: mesh.Key, Scopes: s}, c.Key, nil
+	who := &mesh.Principal{ID: "k:" + c.Key[8:16], Kind: mesh.Key, Scopes: s}
+	if c.Key == paced {
+		who.Rate = mesh.Rate{Calls: 1000, Seconds: 1, Burst: 1000}
+	}
+	return who, c.Key, nil
 }
 
 // Call implements mesh.Caller as the worker does.

@@ -108,6 +108,9 @@ func (s *Server) put(ctx context.Context, d *af.FlightDescriptor) (*putting, err
 // run stores what comes: one goroutine reads rows while the transaction of those
 // before them is under way, and tells the client nothing.
 func (p *putting) run(ss af.FlightService_DoPutServer, first *af.FlightData) error {
+	if err := ss.SendHeader(nil); err != nil { // the teller's goroutine sends from here on
+		return err
+	}
 	ctx, cancel := context.WithCancel(ss.Context())
 	defer cancel()
 	go p.read(ctx, &again{FlightService_DoPutServer: ss, first: first})

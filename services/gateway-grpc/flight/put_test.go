@@ -291,6 +291,20 @@ func TestPutResumes(t *testing.T) {
 	}
 }
 
+// TestPutPaced: each transaction counts for the key's rate, while the client is
+// being told of those before it.
+func TestPutPaced(t *testing.T) {
+	h := serve(t, shop)
+	s := fields(arrow.Field{Name: "id", Type: text}, nullable("name", text), nullable("stock", arrow.PrimitiveTypes.Int64), nullable("_version", arrow.PrimitiveTypes.Int64))
+	var batches []arrow.RecordBatch
+	for i := range 100 {
+		batches = append(batches, numbered(t, s, 5*i, 5, -1))
+	}
+	if told, err := put(h.client(), as(t, paced), path("shop", "Item"), s, batches...); err != nil || last(told) != `{"rows":500` {
+		t.Errorf("%v %v", told, err)
+	}
+}
+
 // What one project gives, another takes.
 func TestGetAndPut(t *testing.T) {
 	h := serve(t, shop)
