@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"strconv"
 	"sync"
@@ -234,6 +233,10 @@ func (s *natsSource) head(ctx context.Context, project string) (mesh.Position, e
 	return p, nil
 }
 
+// maxPage bounds the changes of one read, in bytes; a worker ends a page at much
+// less.
+const maxPage = 64 << 20
+
 func (s *natsSource) changes(ctx context.Context, project string, args []byte) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
@@ -246,21 +249,12 @@ func (s *natsSource) changes(ctx context.Context, project string, args []byte) (
 	if err != nil {
 		return nil, err
 	}
-	if reply.Chunks == nil {
-		return reply.Body, nil
-	}
-	defer reply.Chunks.Close()
-	body := bytes.Clone(reply.Body)
-	for {
-		part, err := reply.Chunks.Next(ctx)
-		if err == io.EOF {
-			return body, nil
+	return reply.Whole(ctx, func(held, more int) error {
+		if held+more > maxPage {
+			return fault.New(fault.PayloadTooLarge, "the changes are over %d MB", maxPage>>20)
 		}
-		if err != nil {
-			return nil, err
-		}
-		body = append(body, part...)
-	}
+		return nil
+	})
 }
 
 // decodeLog takes a reply of op changes apart, up to a change that it cannot

@@ -82,13 +82,6 @@ type Reply struct {
 	Release func()
 }
 
-// Chunks is a reply in parts. Next returns io.EOF after the last one; the slice
-// is valid until the next call. Close gives the producer up at any moment.
-type Chunks interface {
-	Next(ctx context.Context) ([]byte, error)
-	Close() error
-}
-
 // Kind tells what sort of principal calls.
 type Kind string
 

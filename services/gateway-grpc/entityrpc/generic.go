@@ -3,6 +3,8 @@ package entityrpc
 import (
 	"context"
 	"encoding/binary"
+	"errors"
+	"io"
 	"strings"
 	"sync"
 
@@ -79,7 +81,7 @@ func (s *Services) execute(ctx context.Context, ss grpc.ServerStream, r *mesh.Re
 	if err != nil {
 		return err
 	}
-	body, err := whole(ctx, reply)
+	body, err := reply.Whole(ctx, fits)
 	if err != nil {
 		return err
 	}
@@ -98,13 +100,24 @@ func (s *Services) executeStream(ctx context.Context, ss grpc.ServerStream, r *m
 		return err
 	}
 	tell(ss, reply)
-	return parts(ctx, reply, func(part []byte, _ bool) error {
-		if len(part) == 0 {
+	parts := reply.Parts()
+	defer func() { _ = parts.Close() }()
+	for {
+		part, err := parts.Next(ctx)
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
+		if err != nil {
+			return err
+		}
+		if len(part) == 0 {
+			continue
+		}
 		room := rooms.Get().(*[]byte)
-		return send(ss, room, payload((*room)[:0], part))
-	})
+		if err := send(ss, room, payload((*room)[:0], part)); err != nil {
+			return err
+		}
+	}
 }
 
 // payload appends a message whose first field has these bytes, as that of

@@ -46,7 +46,8 @@ func TestStream(t *testing.T) {
 		end   error
 		want  string
 	}{
-		{name: "lines", parts: []string{`{"id":"1"}` + "\n" + `{"id":`, `"2","title":"` + "\xc3", "\xa9" + `"}` + "\n", "", "\n" + `{"id":"3"}`}, want: `id:"1";id:"2" title:"é";id:"3"`},
+		{name: "lines", parts: []string{`{"id":"1"}` + "\n" + `{"id":`, `"2","title":"` + "\xc3", "\xa9" + `"}` + "\n", "", "\n" + `{"id":"3"}` + "\n"}, want: `id:"1";id:"2" title:"é";id:"3"`},
+		{name: "cut off", parts: []string{`{"id":"1"}` + "\n", `{"id":"2"}`}, want: `id:"1" INTERNAL`},
 		{name: "nothing", parts: nil, want: ``},
 		{name: "a body", body: `{"id":"1"}` + "\n", want: `id:"1"`},
 		{name: "breaks", parts: []string{`{"id":"1"}` + "\n"}, end: fault.New(fault.DBNotConnected, "gone"), want: `id:"1" DB_NOT_CONNECTED`},

@@ -3,8 +3,6 @@ package entityrpc
 import (
 	"bytes"
 	"context"
-	"errors"
-	"io"
 	"strconv"
 	"strings"
 	"sync"
@@ -71,7 +69,7 @@ func (s *Services) unary(ss grpc.ServerStream, c *rpc.Caller, m *codec.Method, i
 		return err
 	}
 	defer args.release()
-	body, err := whole(ctx, reply)
+	body, err := reply.Whole(ctx, fits)
 	if err != nil {
 		return err
 	}
@@ -161,25 +159,10 @@ func tell(ss grpc.ServerStream, r *mesh.Reply) {
 	}
 }
 
-// whole is the body of a reply that may come in chunks.
-// Errors: PAYLOAD_TOO_LARGE, those of the mesh.
-func whole(ctx context.Context, r *mesh.Reply) ([]byte, error) {
-	if r.Chunks == nil {
-		return r.Body, nil
+// fits bounds a reply that is put together. Errors: PAYLOAD_TOO_LARGE.
+func fits(held, more int) error {
+	if held+more > maxReply {
+		return fault.New(fault.PayloadTooLarge, "the reply is over %d bytes: ask for pages, or call Stream", maxReply)
 	}
-	defer func() { _ = r.Chunks.Close() }()
-	var b []byte
-	for {
-		part, err := r.Chunks.Next(ctx)
-		if errors.Is(err, io.EOF) {
-			return b, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		if len(b)+len(part) > maxReply {
-			return nil, fault.New(fault.PayloadTooLarge, "the reply is over %d bytes: ask for pages, or call Stream", maxReply)
-		}
-		b = append(b, part...)
-	}
+	return nil
 }

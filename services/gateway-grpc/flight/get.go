@@ -57,10 +57,7 @@ func (s *Server) stream(ctx context.Context, a *ask, empty bool) (mesh.Chunks, *
 	if err != nil {
 		return nil, nil, err
 	}
-	if reply.Chunks == nil {
-		return mesh.Whole(reply.Body), f, nil
-	}
-	return reply.Chunks, f, nil
+	return reply.Parts(), f, nil
 }
 
 // found is who asks, and for what.

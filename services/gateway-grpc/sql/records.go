@@ -26,10 +26,8 @@ func (o *opening) records(ctx context.Context, a *asked) (rows, error) {
 	if err != nil {
 		return nil, err
 	}
-	if reply.Chunks == nil {
-		return nil, fault.New(fault.Internal, "a stream without chunks")
-	}
-	r := &records{asked: a, chunks: reply.Chunks, lines: columnar.NewScanner(reply.Chunks), row: make([]schema.Value, len(s.columns))}
+	chunks := reply.Parts()
+	r := &records{asked: a, chunks: chunks, lines: columnar.NewScanner(chunks), row: make([]schema.Value, len(s.columns))}
 	r.found = make([]*fastjson.Value, len(s.tables))
 	// Parents come before their children.
 	for len(r.order) < len(s.tables)-1 {

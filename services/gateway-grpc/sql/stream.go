@@ -39,10 +39,7 @@ func (o *opening) stream(ctx context.Context, a *asked, decimalScale int) (*stre
 	if err != nil {
 		return nil, err
 	}
-	if reply.Chunks == nil {
-		return nil, fault.New(fault.Internal, "a stream without chunks")
-	}
-	return &stream{chunks: reply.Chunks}, nil
+	return &stream{chunks: reply.Parts()}, nil
 }
 
 func (s *stream) close() {

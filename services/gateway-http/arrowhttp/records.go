@@ -52,10 +52,7 @@ func (t *Arrow) records(x *httpserver.Exchange, p *gateway.Project, entity strin
 		x.Fail(err)
 		return
 	}
-	chunks := reply.Chunks
-	if chunks == nil {
-		chunks = mesh.Whole(reply.Body)
-	}
+	chunks := reply.Parts()
 	if a.binary { // the worker's bytes as they are
 		if err := x.Stream(ctx, cancel, columnar.ContentType, nil, chunks, nil); err != nil {
 			x.Fail(err)

@@ -23,10 +23,7 @@ func (d *Door) Readable(ctx context.Context, r *mesh.Request, shape *columnar.Sh
 	if err != nil {
 		return nil, err
 	}
-	chunks := reply.Chunks
-	if chunks == nil {
-		chunks = mesh.Whole(reply.Body)
-	}
+	chunks := reply.Parts()
 	defer func() { _ = chunks.Close() }()
 	names, err := columnar.Names(ctx, chunks)
 	return shape.Only(func(name string) bool { return slices.Contains(names, name) }), err

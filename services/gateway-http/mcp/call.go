@@ -3,7 +3,6 @@ package mcp
 import (
 	"context"
 	"errors"
-	"io"
 	"strings"
 
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
@@ -152,23 +151,20 @@ func (t *MCP) ask(ctx context.Context, c *caller, tool *catalogue.Tool, q *catal
 
 // collect reads a reply up to that many bytes; whole tells that this is all.
 func collect(ctx context.Context, reply *mesh.Reply, most int) (body []byte, whole bool, err error) {
-	body = reply.Body
-	if reply.Chunks == nil {
-		return body[:min(len(body), most)], len(body) <= most, nil
-	}
-	defer func() { _ = reply.Chunks.Close() }()
-	for len(body) <= most {
-		part, err := reply.Chunks.Next(ctx)
-		if errors.Is(err, io.EOF) {
-			return body, true, nil
+	body, err = reply.Whole(ctx, func(held, _ int) error {
+		if held > most {
+			return errMuch
 		}
-		if err != nil {
-			return nil, false, err
-		}
-		body = append(body[:len(body):len(body)], part...)
+		return nil
+	})
+	if err != nil && !errors.Is(err, errMuch) {
+		return nil, false, err
 	}
-	return body[:most], false, nil
+	return body[:min(len(body), most)], len(body) <= most, nil
 }
+
+// errMuch ends a reply of which there is more than is wanted.
+var errMuch = errors.New("there is more")
 
 const listStart = `{"status":"ok","data":[`
 

@@ -1,8 +1,6 @@
 package odata
 
 import (
-	"errors"
-	"io"
 	"strings"
 
 	"github.com/octomesh/octomesh/pkg/fault"
@@ -29,23 +27,18 @@ func (r *request) mesh(entity, op string, args []byte) (*mesh.Reply, error) {
 	if err != nil || reply.Chunks == nil || op == "stream" {
 		return reply, err
 	}
-	defer func() { _ = reply.Chunks.Close() }()
-	body := append([]byte(nil), reply.Body...)
-	for {
-		part, err := reply.Chunks.Next(r.ctx)
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return nil, err
-		}
-		if body = append(body, part...); len(body) > maxReply {
-			return nil, fault.New(fault.PayloadTooLarge, "the reply is too large: ask for fewer records ($top) or members ($select)")
-		}
-	}
 	whole := *reply
-	whole.Body, whole.Chunks = body, nil
-	return &whole, nil
+	whole.Chunks = nil
+	whole.Body, err = reply.Whole(r.ctx, fits)
+	return &whole, err
+}
+
+// fits bounds a reply. Errors: PAYLOAD_TOO_LARGE.
+func fits(held, more int) error {
+	if held+more > maxReply {
+		return fault.New(fault.PayloadTooLarge, "the reply is too large: ask for fewer records ($top) or members ($select)")
+	}
+	return nil
 }
 
 // read sends a reading call and takes its reply apart.

@@ -103,39 +103,15 @@ func (s *Desk) Take(n int) error {
 
 // whole puts a chunked reply together.
 func (s *Desk) whole(ctx context.Context, r *mesh.Request, reply *mesh.Reply) ([]byte, error) {
-	chunked := mesh.LookupOp(r.Entity, r.Op).Chunked
-	if err := s.Take(len(reply.Body)); err != nil {
-		if reply.Chunks != nil {
-			_ = reply.Chunks.Close()
-		}
+	if mesh.LookupOp(r.Entity, r.Op).Chunked {
+		reply = &mesh.Reply{Chunks: &lines{Chunks: reply.Parts()}}
+	}
+	body, err := reply.Whole(ctx, func(_, more int) error { return s.Take(more) })
+	if err != nil {
+		s.room.Add(int64(len(body)))
 		return nil, err
 	}
-	if reply.Chunks == nil {
-		if chunked {
-			return array(reply.Body), nil
-		}
-		return reply.Body, nil
-	}
-	chunks := reply.Chunks
-	if chunked {
-		chunks = &lines{Chunks: chunks}
-	}
-	defer func() { _ = chunks.Close() }()
-	body := bytes.Clone(reply.Body)
-	for {
-		part, err := chunks.Next(ctx)
-		if errors.Is(err, io.EOF) {
-			return body, nil
-		}
-		if err == nil {
-			err = s.Take(len(part))
-		}
-		if err != nil {
-			s.room.Add(int64(len(body)))
-			return nil, err
-		}
-		body = append(body, part...)
-	}
+	return body, nil
 }
 
 // lines makes one reply object of records that come one a line, since these

@@ -56,10 +56,7 @@ func (t *REST) file(r *request, ask *download.Ask) {
 
 // write starts the reply.
 func (t *REST) write(r *request, ask *download.Ask, reply *mesh.Reply, ctx context.Context, cancel context.CancelFunc) error {
-	lines := reply.Chunks
-	if lines == nil {
-		lines = mesh.Whole(reply.Body)
-	}
+	lines := reply.Parts()
 	if r.entity == nil { // the worker knows it, so that its catalog is another
 		_ = lines.Close()
 		cancel()

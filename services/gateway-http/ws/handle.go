@@ -251,34 +251,26 @@ func (c *conn) call(a about, r *mesh.Request) error {
 		return err
 	}
 	a.replayed = reply.Replayed
-	if reply.Chunks == nil {
-		return c.respond(a, reply.Body)
-	}
-	defer reply.Chunks.Close()
-	if r.Op == "stream" {
+	if r.Op == "stream" && reply.Chunks != nil {
+		defer reply.Chunks.Close()
 		return c.lines(ctx, a, reply.Chunks)
 	}
-	return c.whole(ctx, a, reply)
+	body, err := reply.Whole(ctx, fits)
+	if err != nil {
+		return err
+	}
+	return c.respond(a, body)
 }
 
 // maxReply is the largest reply that is put together for one message.
 const maxReply = 8 << 20
 
-// whole puts a chunked reply together.
-func (c *conn) whole(ctx context.Context, a about, reply *mesh.Reply) error {
-	body := bytes.Clone(reply.Body)
-	for {
-		part, err := reply.Chunks.Next(ctx)
-		if errors.Is(err, io.EOF) {
-			return c.respond(a, body)
-		}
-		if err != nil {
-			return err
-		}
-		if body = append(body, part...); len(body) > maxReply {
-			return fault.New(fault.PayloadTooLarge, "the reply is over %d bytes: ask for a page, or use op stream", maxReply)
-		}
+// fits bounds a reply that is put together. Errors: PAYLOAD_TOO_LARGE.
+func fits(held, more int) error {
+	if held+more > maxReply {
+		return fault.New(fault.PayloadTooLarge, "the reply is over %d bytes: ask for a page, or use op stream", maxReply)
 	}
+	return nil
 }
 
 // lines passes the records of op stream on as {"type":"chunk","reqId",…,"data":

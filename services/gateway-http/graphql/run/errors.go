@@ -3,16 +3,12 @@ package run
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
-	"io"
 	"strconv"
 
 	"github.com/octomesh/octomesh/pkg/fault"
 	"github.com/octomesh/octomesh/pkg/schema"
 	"github.com/octomesh/octomesh/services/gateway-http/graphql/plan"
 )
-
-func ended(err error) bool { return errors.Is(err, io.EOF) }
 
 // appendError appends one error of a response (specification, section 7.1.2):
 // extensions have the fault's code, its details and, where a repetition makes

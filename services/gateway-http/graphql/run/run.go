@@ -276,11 +276,9 @@ func (s *state) call(entity, op string, args []byte, key string, open bool) (rep
 	if reply, err = s.Caller.Call(s.ctx, &r); err != nil {
 		return nil, nil, nil, err
 	}
-	body := reply.Body
-	if reply.Chunks != nil {
-		if body, err = whole(s.ctx, reply); err != nil {
-			return nil, nil, nil, err
-		}
+	body, err := reply.Whole(s.ctx, fits)
+	if err != nil {
+		return nil, nil, nil, err
 	}
 	if rest, ok := bytes.CutPrefix(body, dataStart); ok && open {
 		return reply, rest, nil, nil
@@ -292,23 +290,12 @@ func (s *state) call(entity, op string, args []byte, key string, open bool) (rep
 	return reply, room[0], room[1], nil
 }
 
-// whole reads a reply that comes in parts.
-func whole(ctx context.Context, reply *mesh.Reply) ([]byte, error) {
-	body := bytes.Clone(reply.Body)
-	for {
-		part, err := reply.Chunks.Next(ctx)
-		if err != nil {
-			_ = reply.Chunks.Close()
-			if ended(err) {
-				return body, nil
-			}
-			return nil, err
-		}
-		if body = append(body, part...); len(body) > MaxReply {
-			_ = reply.Chunks.Close()
-			return nil, fault.New(fault.PayloadTooLarge, "the reply is larger than %d MB: ask for fewer records or fields", MaxReply>>20)
-		}
+// fits bounds a reply. Errors: PAYLOAD_TOO_LARGE.
+func fits(held, more int) error {
+	if held+more > MaxReply {
+		return fault.New(fault.PayloadTooLarge, "the reply is larger than %d MB: ask for fewer records or fields", MaxReply>>20)
 	}
+	return nil
 }
 
 // fail notes a field error at the present path.
