@@ -143,6 +143,15 @@ func idempotencyStored(d *db) {
 	d.again("k7", "transaction _project", `{"operations":[{"op":"create","entity":"Author","data":{"name":"T"}},{"op":"update","entity":"Author","id":"a2","data":{"age":9}},{"op":"deleteMany","entity":"Genre","filter":{"id":"g3"}},{"op":"updateMany","entity":"Author","filter":{"id":"a1"},"data":{"age":1}},{"op":"delete","entity":"Genre","id":"nope"},{"op":"count","entity":"Book"}]}`)
 	d.again("k8", "deleteMany Author", `{"filter":{}}`)
 	d.again("k9", "update Book", `{"id":"b9","data":{"genres":[]},"relations":"genres"}`)
+	// What is trimmed is forgotten: the key is free again.
+	if _, err := d.conn.Trim(d.Context(), time.UnixMilli(start).Add(time.Hour), d.seq()); err != nil {
+		d.Fatal(err)
+	}
+	d.key = "k6"
+	defer func() { d.key = "" }()
+	if r, err := d.call("delete Genre", `{"id":"nope"}`); err != nil || r.Replayed {
+		d.Errorf("a trimmed reply is remembered: %v", err)
+	}
 }
 
 func changes(d *db) {

@@ -147,21 +147,6 @@ type Stored struct {
 	Seq    int64
 }
 
-// Strategy is what Open does to a database's tables (DB_SCHEMA_STRATEGY).
-type Strategy string
-
-// The strategies.
-const (
-	Validate   Strategy = "validate"    // change nothing, fail if something does not fit
-	Update     Strategy = "update"      // add what is missing, drop nothing
-	Create     Strategy = "create"      // drop and create
-	CreateDrop Strategy = "create-drop" // create, and drop at Close
-	None       Strategy = "none"        // change nothing, check nothing
-	// Inspect touches nothing at all, not even the tables of the log, and takes
-	// no lock: such a Conn serves Examine, Ping and Close alone. It is no setting.
-	Inspect Strategy = "inspect"
-)
-
 // SyncUnknown is the Sync of an engine whose server was not asked.
 const SyncUnknown = "unknown"
 

@@ -45,7 +45,7 @@ func (g Engine) Run(ctx context.Context, db Database, s driver.Strategy, cat *sc
 	if p.Steps, err = g.owned(ctx, db, p.Steps, have); err != nil {
 		return nil, err
 	}
-	if s != driver.Create && s != driver.CreateDrop {
+	if !s.Empties() {
 		found, err := g.collisions(ctx, db, p.Steps, have)
 		if err == nil {
 			err = misfitFault(found, "make them differ first")

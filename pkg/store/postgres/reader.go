@@ -1,9 +1,7 @@
 package postgres
 
 import (
-	"cmp"
 	"context"
-	"slices"
 	"time"
 
 	"github.com/octomesh/octomesh/pkg/mesh"
@@ -114,38 +112,14 @@ func (x *reads) Aggregate(ctx context.Context, q *query.Aggregate, each func(dri
 
 // Links implements driver.Reader.
 func (x *reads) Links(ctx context.Context, rel *schema.Relation, ids []string, reverse bool, each func(owner, target string) error) error {
-	if len(ids) <= maxIDs {
-		return x.links(ctx, rel, ids, reverse, each)
-	}
-	var all [][2]string
-	for chunk := range slices.Chunk(ids, maxIDs) {
-		err := x.links(ctx, rel, chunk, reverse, func(owner, target string) error {
-			all = append(all, [2]string{owner, target})
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-	}
-	slices.SortFunc(all, func(a, b [2]string) int { return cmp.Or(cmp.Compare(a[0], b[0]), cmp.Compare(a[1], b[1])) })
-	for _, l := range slices.Compact(all) {
-		if err := each(l[0], l[1]); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (x *reads) links(ctx context.Context, rel *schema.Relation, ids []string, reverse bool, each func(owner, target string) error) error {
-	if len(ids) == 0 {
-		return nil
-	}
-	r := newRequest()
-	defer x.release(r)
-	r.plan = x.db.gen.Links(rel, len(ids), reverse, &r.args)
-	r.begin(r.plan.Params)
-	r.ids(ids, r.plan.Params)
-	return x.rows(ctx, r, false, func(row *row) error { return each(row.string(0), row.string(1)) })
+	return driver.Links(ids, maxIDs, each, func(ids []string, each func(owner, target string) error) error {
+		r := newRequest()
+		defer x.release(r)
+		r.plan = x.db.gen.Links(rel, len(ids), reverse, &r.args)
+		r.begin(r.plan.Params)
+		r.ids(ids, r.plan.Params)
+		return x.rows(ctx, r, false, func(row *row) error { return each(row.string(0), row.string(1)) })
+	})
 }
 
 // Oldest implements driver.Reader.

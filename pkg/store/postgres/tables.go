@@ -254,10 +254,7 @@ func (m *migration) lower(t *tx) (bool, error) {
 
 // Apply implements driver.Conn.
 func (db *DB) Apply(ctx context.Context, cat *schema.Catalog) error {
-	strategy := db.options.Strategy
-	if strategy == driver.Create || strategy == driver.CreateDrop {
-		strategy = driver.Update
-	}
+	strategy := db.options.Strategy.Later()
 	var err error
 	if db.options.cockroach {
 		err = db.locked(ctx, func(m *migration) error { return m.steps(context.WithoutCancel(ctx), cat, strategy) })

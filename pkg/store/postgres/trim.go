@@ -39,15 +39,10 @@ func (db *DB) Trim(ctx context.Context, before time.Time, upTo int64) (int, erro
 		plan  *sqlgen.Plan
 		below int64
 	}{{trimChanges, border}, {replies, before.UnixMilli()}} {
-		for {
-			n, err := db.trim(ctx, part.plan, part.below)
-			total += n
-			if err != nil {
-				return total, err
-			}
-			if n < trimStep {
-				break
-			}
+		n, err := driver.Drain(trimStep, func() (int, error) { return db.trim(ctx, part.plan, part.below) })
+		total += n
+		if err != nil {
+			return total, err
 		}
 	}
 	return total, nil
@@ -71,28 +66,13 @@ func (db *DB) trim(ctx context.Context, p *sqlgen.Plan, below int64) (n int, err
 	return n, err
 }
 
-// border finds the first seq that is not older than before: the log is in the
-// order of time, or nearly, so it halves the range.
+// border finds the first seq that is not older than before.
 func (db *DB) border(ctx context.Context, before time.Time, top int64) (int64, error) {
 	low, err := db.Oldest(ctx)
 	if err != nil || low == 0 {
 		return 0, err
 	}
-	high := top + 1
-	limit := before.UnixMilli()
-	for low < high {
-		mid := low + (high-low)/2
-		seq, at, err := db.timeFrom(ctx, mid)
-		switch {
-		case err != nil:
-			return 0, err
-		case seq == 0 || at >= limit:
-			high = mid
-		default:
-			low = seq + 1
-		}
-	}
-	return low, nil
+	return driver.Border(low, top, before, func(from int64) (seq, at int64, err error) { return db.timeFrom(ctx, from) })
 }
 
 func (db *DB) timeFrom(ctx context.Context, from int64) (seq, at int64, err error) {

@@ -8,7 +8,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/octomesh/octomesh/pkg/fault"
 	"github.com/octomesh/octomesh/pkg/mesh"
 	"github.com/octomesh/octomesh/pkg/query"
 	"github.com/octomesh/octomesh/pkg/schema"
@@ -72,12 +71,9 @@ const plansKept = 1024
 // Errors: DB_NOT_CONNECTED, CONFLICT when the tables do not fit,
 // INVALID_REQUEST for bad options.
 func Open(ctx context.Context, engine *Engine, cat *schema.Catalog, o Options) (*DB, error) {
-	switch o.Strategy {
-	case "":
-		o.Strategy = driver.Update
-	case driver.Validate, driver.Update, driver.Create, driver.CreateDrop, driver.None, driver.Inspect:
-	default:
-		return nil, fault.New(fault.InvalidRequest, "the schema strategy is validate, update, create, create-drop or none")
+	var err error
+	if o.Strategy, err = o.Strategy.OrDefault(); err != nil {
+		return nil, err
 	}
 	if o.Writers <= 0 {
 		o.Writers = 16

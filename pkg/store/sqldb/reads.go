@@ -1,9 +1,7 @@
 package sqldb
 
 import (
-	"cmp"
 	"context"
-	"slices"
 	"time"
 
 	"github.com/octomesh/octomesh/pkg/mesh"
@@ -88,40 +86,15 @@ func (s *session) Aggregate(ctx context.Context, q *query.Aggregate, each func(d
 
 // Links implements driver.Reader.
 func (s *session) Links(ctx context.Context, r *schema.Relation, ids []string, reverse bool, each func(owner, target string) error) error {
-	most := s.db.maxIDs()
-	if len(ids) <= most {
-		return s.links(ctx, r, ids, reverse, each)
-	}
-	var all [][2]string
-	for chunk := range slices.Chunk(ids, most) {
-		err := s.links(ctx, r, chunk, reverse, func(owner, target string) error {
-			all = append(all, [2]string{owner, target})
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-	}
-	slices.SortFunc(all, func(a, b [2]string) int { return cmp.Or(cmp.Compare(a[0], b[0]), cmp.Compare(a[1], b[1])) })
-	for _, l := range slices.Compact(all) {
-		if err := each(l[0], l[1]); err != nil {
-			return err
-		}
-	}
-	return nil
+	return driver.Links(ids, s.db.maxIDs(), each, func(ids []string, each func(owner, target string) error) error {
+		p := s.db.gen.Links(r, len(ids), reverse, &s.args)
+		s.begin()
+		s.bindIDs(p.Params, ids)
+		return s.query(ctx, p.SQL, textKinds, nil, func(row *row) error { return each(row.string(0), row.string(1)) })
+	})
 }
 
 var textKinds = []schema.Kind{schema.KindText, schema.KindText}
-
-func (s *session) links(ctx context.Context, r *schema.Relation, ids []string, reverse bool, each func(owner, target string) error) error {
-	if len(ids) == 0 {
-		return nil
-	}
-	p := s.db.gen.Links(r, len(ids), reverse, &s.args)
-	s.begin()
-	s.bindIDs(p.Params, ids)
-	return s.query(ctx, p.SQL, textKinds, nil, func(row *row) error { return each(row.string(0), row.string(1)) })
-}
 
 // change reads a row of sqlgen.ChangeColumns. A change without a Tx of its own
 // is the first of its transaction.

@@ -111,7 +111,7 @@ func (db *DB) migrate(ctx context.Context, s *session, cat *schema.Catalog, stra
 		return err
 	}
 	if db.engine.Survey != nil {
-		if strategy == driver.Create || strategy == driver.CreateDrop {
+		if strategy.Empties() {
 			db.engine.Survey(cat, nil) // all of them will be our own
 		} else {
 			db.engine.Survey(cat, have)
@@ -136,11 +136,7 @@ func (db *DB) migrate(ctx context.Context, s *session, cat *schema.Catalog, stra
 
 // Apply implements driver.Conn.
 func (db *DB) Apply(ctx context.Context, cat *schema.Catalog) error {
-	strategy := db.strategy
-	if strategy == driver.Create || strategy == driver.CreateDrop {
-		strategy = driver.Update
-	}
-	err := db.locked(ctx, func(s *session) error { return db.migrate(ctx, s, cat, strategy) })
+	err := db.locked(ctx, func(s *session) error { return db.migrate(ctx, s, cat, db.strategy.Later()) })
 	if err == nil {
 		db.catalog.Store(cat)
 	}

@@ -91,42 +91,29 @@ func (db *DB) delete(ctx context.Context, prepare func(*tx) error, sql string) (
 	return n, err
 }
 
-// border finds the oldest seq and the first that is not older than before: the
-// log is in the order of time, nearly, so it halves the range. The newest change
-// is never below the border.
+// border finds the oldest seq and the first that is not older than before. The
+// newest change is never below the border.
 func (db *DB) border(ctx context.Context, before time.Time) (oldest, border int64, err error) {
 	err = db.with(ctx, &db.logs, func(s *session) error {
 		s.begin()
-		low, err := s.scalar(ctx, db.log.Oldest.SQL)
-		if err != nil || low == 0 {
+		if oldest, err = s.scalar(ctx, db.log.Oldest.SQL); err != nil || oldest == 0 {
 			return err
 		}
-		oldest = low
-		high, err := s.newest(ctx)
+		newest, err := s.newest(ctx)
 		if err != nil {
 			return err
 		}
-		newest, limit := high, before.UnixMilli()
-		for high++; low < high; {
-			mid := low + (high-low)/2
-			var seq, at int64
+		first, err := driver.Border(oldest, newest, before, func(from int64) (seq, at int64, err error) {
 			s.begin()
-			s.bind(mid)
-			err := s.query(ctx, db.trims.timeFrom, nil, nil, func(r *row) error {
+			s.bind(from)
+			err = s.query(ctx, db.trims.timeFrom, nil, nil, func(r *row) error {
 				seq, at = r.int(0), r.int(1)
 				return nil
 			})
-			switch {
-			case err != nil:
-				return err
-			case seq == 0 || at >= limit:
-				high = mid
-			default:
-				low = seq + 1
-			}
-		}
-		border = min(low, newest)
-		return nil
+			return seq, at, err
+		})
+		border = min(first, newest)
+		return err
 	})
 	return oldest, border, err
 }

@@ -1,9 +1,7 @@
 package sqlite
 
 import (
-	"cmp"
 	"context"
-	"slices"
 	"time"
 
 	"github.com/octomesh/octomesh/pkg/mesh"
@@ -38,40 +36,16 @@ func (s *session) Aggregate(ctx context.Context, q *query.Aggregate, each func(d
 
 // Links implements driver.Reader.
 func (s *session) Links(ctx context.Context, r *schema.Relation, ids []string, reverse bool, each func(owner, target string) error) error {
-	if len(ids) <= maxIDs {
-		return s.links(ctx, r, ids, reverse, each)
-	}
-	var all [][2]string
-	for chunk := range slices.Chunk(ids, maxIDs) {
-		err := s.links(ctx, r, chunk, reverse, func(owner, target string) error {
-			all = append(all, [2]string{owner, target})
-			return nil
-		})
+	return driver.Links(ids, maxIDs, each, func(ids []string, each func(owner, target string) error) error {
+		p := s.db.gen.Links(r, len(ids), reverse, &s.args)
+		st, err := s.prepare(p)
 		if err != nil {
-			return err
+			return classify(err, nil)
 		}
-	}
-	slices.SortFunc(all, func(a, b [2]string) int { return cmp.Or(cmp.Compare(a[0], b[0]), cmp.Compare(a[1], b[1])) })
-	for _, l := range slices.Compact(all) {
-		if err := each(l[0], l[1]); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (s *session) links(ctx context.Context, r *schema.Relation, ids []string, reverse bool, each func(owner, target string) error) error {
-	if len(ids) == 0 {
-		return nil
-	}
-	p := s.db.gen.Links(r, len(ids), reverse, &s.args)
-	st, err := s.prepare(p)
-	if err != nil {
-		return classify(err, nil)
-	}
-	st.bindIDs(1, p.Params, ids)
-	return s.step(ctx, st, p, nil, func(row *row) error {
-		return each(row.stmt.ColumnText(0), row.stmt.ColumnText(1))
+		st.bindIDs(1, p.Params, ids)
+		return s.step(ctx, st, p, nil, func(row *row) error {
+			return each(row.stmt.ColumnText(0), row.stmt.ColumnText(1))
+		})
 	})
 }
 

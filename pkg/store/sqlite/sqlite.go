@@ -148,12 +148,9 @@ func (o *Options) check() error {
 	default:
 		return fault.New(fault.InvalidRequest, "the SQLite sync setting is full or normal")
 	}
-	switch o.Strategy {
-	case "":
-		o.Strategy = driver.Update
-	case driver.Validate, driver.Update, driver.Create, driver.CreateDrop, driver.None, driver.Inspect:
-	default:
-		return fault.New(fault.InvalidRequest, "the schema strategy is validate, update, create, create-drop or none")
+	var err error
+	if o.Strategy, err = o.Strategy.OrDefault(); err != nil {
+		return err
 	}
 	if o.busy == 0 {
 		o.busy = busyTimeout

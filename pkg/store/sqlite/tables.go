@@ -89,12 +89,8 @@ func (t tables) Query(_ context.Context, sql string, columns int, each func(row 
 
 // Apply implements driver.Conn.
 func (db *DB) Apply(ctx context.Context, cat *schema.Catalog) error {
-	strategy := db.strategy
-	if strategy == driver.Create || strategy == driver.CreateDrop {
-		strategy = driver.Update
-	}
 	err := db.Write(ctx, driver.Unit{Run: func(t driver.Tx) error {
-		return db.migrate(t.(*tx).session, cat, strategy)
+		return db.migrate(t.(*tx).session, cat, db.strategy.Later())
 	}})
 	if err == nil {
 		db.catalog.Store(cat)

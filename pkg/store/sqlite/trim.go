@@ -31,15 +31,10 @@ func (db *DB) Trim(ctx context.Context, before time.Time, upTo int64) (int, erro
 		plan  *sqlgen.Plan
 		below int64
 	}{{trimChanges, border}, {trimReplies, before.UnixMilli()}} {
-		for {
-			n, err := db.trim(ctx, part.plan, part.below)
-			total += n
-			if err != nil {
-				return total, err
-			}
-			if n < trimStep {
-				break
-			}
+		n, err := driver.Drain(trimStep, func() (int, error) { return db.trim(ctx, part.plan, part.below) })
+		total += n
+		if err != nil {
+			return total, err
 		}
 	}
 	return total, nil
@@ -66,8 +61,7 @@ func (db *DB) trim(ctx context.Context, p *sqlgen.Plan, below int64) (n int, err
 	return n, err
 }
 
-// border finds the first seq that is not older than before: the log is in the
-// order of time, so it halves the range.
+// border finds the first seq that is not older than before.
 func (db *DB) border(ctx context.Context, before time.Time) (int64, error) {
 	s, err := db.short.get(ctx)
 	if err != nil {
@@ -78,21 +72,7 @@ func (db *DB) border(ctx context.Context, before time.Time) (int64, error) {
 	if err != nil || low == 0 {
 		return 0, err
 	}
-	high := db.committed.Load() + 1
-	limit := before.UnixMilli()
-	for low < high {
-		mid := low + (high-low)/2
-		seq, at, err := s.timeFrom(ctx, mid)
-		switch {
-		case err != nil:
-			return 0, err
-		case seq == 0 || at >= limit:
-			high = mid
-		default:
-			low = seq + 1
-		}
-	}
-	return low, nil
+	return driver.Border(low, db.committed.Load(), before, func(from int64) (seq, at int64, err error) { return s.timeFrom(ctx, from) })
 }
 
 func (s *session) timeFrom(ctx context.Context, from int64) (seq, at int64, err error) {

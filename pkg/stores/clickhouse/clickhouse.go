@@ -91,12 +91,9 @@ func parse(uri string) (*clickhouse.Options, error) {
 // can't be reached or another process serves it, CONFLICT when the tables do not
 // fit, INVALID_REQUEST for a bad address or bad options.
 func Open(ctx context.Context, uri string, cat *schema.Catalog, o Options) (driver.Conn, error) {
-	switch o.Strategy {
-	case "":
-		o.Strategy = driver.Update
-	case driver.Validate, driver.Update, driver.Create, driver.CreateDrop, driver.None, driver.Inspect:
-	default:
-		return nil, fault.New(fault.InvalidRequest, "the schema strategy is validate, update, create, create-drop or none")
+	var err error
+	if o.Strategy, err = o.Strategy.OrDefault(); err != nil {
+		return nil, err
 	}
 	if o.Patience == 0 {
 		o.Patience = leaseTime + renewal
@@ -128,7 +125,7 @@ func (db *DB) prepare(ctx context.Context, cat *schema.Catalog) error {
 	if err := db.acquire(ctx); err != nil {
 		return err
 	}
-	if db.strategy == driver.Create || db.strategy == driver.CreateDrop { // what was to be written goes as well
+	if db.strategy.Empties() { // what was to be written goes as well
 		if err := db.exec(ctx, "TRUNCATE TABLE `"+redoTable+"`"); err != nil {
 			return err
 		}

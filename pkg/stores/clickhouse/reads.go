@@ -2,7 +2,6 @@ package clickhouse
 
 import (
 	"context"
-	"slices"
 	"sync"
 	"time"
 
@@ -104,32 +103,14 @@ const maxIDs = 4096
 func (db *DB) Links(ctx context.Context, rel *schema.Relation, ids []string, reverse bool, each func(owner, target string) error) error {
 	a := argsPool.Get().(*sqlgen.Args)
 	defer argsPool.Put(a)
-	var all [][2]string
-	for chunk := range slices.Chunk(ids, maxIDs) {
-		p := db.gen.Links(rel, len(chunk), reverse, a)
+	return driver.Links(ids, maxIDs, each, func(ids []string, each func(owner, target string) error) error {
+		p := db.gen.Links(rel, len(ids), reverse, a)
 		values := make([]schema.Value, p.Params)
 		for i := range values {
-			values[i] = schema.TextOf(chunk[min(i, len(chunk)-1)])
+			values[i] = schema.TextOf(ids[min(i, len(ids)-1)])
 		}
-		err := db.fixed(ctx, p, func(r *row) error {
-			owner, target := r.text(0), r.text(1)
-			if len(ids) <= maxIDs {
-				return each(owner, target)
-			}
-			all = append(all, [2]string{owner, target})
-			return nil
-		}, values...)
-		if err != nil {
-			return err
-		}
-	}
-	slices.SortFunc(all, func(a, b [2]string) int { return slices.Compare(a[:], b[:]) })
-	for _, l := range slices.Compact(all) {
-		if err := each(l[0], l[1]); err != nil {
-			return err
-		}
-	}
-	return nil
+		return db.fixed(ctx, p, func(r *row) error { return each(r.text(0), r.text(1)) }, values...)
+	})
 }
 
 // Changes implements driver.Reader. One writer gives the numbers and stores the

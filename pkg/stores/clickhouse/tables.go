@@ -36,11 +36,7 @@ func (db *DB) migrate(ctx context.Context, s driver.Strategy, cat *schema.Catalo
 
 // Apply implements driver.Conn.
 func (db *DB) Apply(ctx context.Context, cat *schema.Catalog) error {
-	strategy := db.strategy
-	if strategy == driver.Create || strategy == driver.CreateDrop {
-		strategy = driver.Update
-	}
-	err := db.migrate(ctx, strategy, cat)
+	err := db.migrate(ctx, db.strategy.Later(), cat)
 	if err == nil {
 		db.catalog.Store(cat)
 	}

@@ -1,7 +1,6 @@
 package mongodb
 
 import (
-	"cmp"
 	"context"
 	"slices"
 
@@ -171,26 +170,12 @@ func (r *reader) Count(ctx context.Context, q *query.Select) (int64, error) {
 
 // Links implements driver.Reader.
 func (r *reader) Links(ctx context.Context, rel *schema.Relation, ids []string, reverse bool, each func(owner, target string) error) error {
-	var all [][2]string
-	for chunk := range slices.Chunk(ids, maxIDs) {
-		var err error
-		if all, err = r.links(ctx, rel, chunk, reverse, all); err != nil {
-			return err
-		}
-	}
-	if len(ids) > maxIDs {
-		slices.SortFunc(all, func(a, b [2]string) int { return cmp.Or(cmp.Compare(a[0], b[0]), cmp.Compare(a[1], b[1])) })
-		all = slices.Compact(all)
-	}
-	for _, l := range all {
-		if err := each(l[0], l[1]); err != nil {
-			return err
-		}
-	}
-	return nil
+	return driver.Links(ids, maxIDs, each, func(ids []string, each func(owner, target string) error) error {
+		return r.links(ctx, rel, ids, reverse, each)
+	})
 }
 
-func (r *reader) links(ctx context.Context, rel *schema.Relation, ids []string, reverse bool, all [][2]string) ([][2]string, error) {
+func (r *reader) links(ctx context.Context, rel *schema.Relation, ids []string, reverse bool, each func(owner, target string) error) error {
 	given := rel.OwnerKey
 	if reverse {
 		given = rel.TargetKey
@@ -204,16 +189,14 @@ func (r *reader) links(ctx context.Context, rel *schema.Relation, ids []string, 
 	at := r.bind(ctx)
 	cur, err := r.db.data.Collection(rel.Through).Find(at, filter.raw(), options.Find().SetSort(keys).SetBatchSize(batch).SetAllowDiskUse(true))
 	if err != nil {
-		return nil, r.failed(ctx, err, nil)
+		return r.failed(ctx, err, nil)
 	}
 	w := &row{names: []string{rel.OwnerKey, rel.TargetKey}, kinds: []schema.Kind{schema.KindText, schema.KindText}}
 	w.values = make([]value, 2)
-	err = r.each(ctx, at, cur, nil, func(raw bson.Raw) error {
+	return r.each(ctx, at, cur, nil, func(raw bson.Raw) error {
 		if err := w.set(raw); err != nil {
 			return err
 		}
-		all = append(all, [2]string{string(w.Text(0)), string(w.Text(1))})
-		return nil
+		return each(string(w.Text(0)), string(w.Text(1)))
 	})
-	return all, err
 }

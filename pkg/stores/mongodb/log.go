@@ -145,8 +145,7 @@ func replyDoc(principal, key string, hash, body []byte, seq int64, at time.Time)
 	return d.text("body", string(body)).int("seq", seq).date("at", at.UnixMilli()).raw()
 }
 
-// Trim implements driver.Conn. The log is in the order of time, so the border is
-// found by halving.
+// Trim implements driver.Conn.
 func (db *DB) Trim(ctx context.Context, before time.Time, upTo int64) (int, error) {
 	newest, err := db.Committed(ctx)
 	if err != nil {
@@ -157,20 +156,12 @@ func (db *DB) Trim(ctx context.Context, before time.Time, upTo int64) (int, erro
 		return 0, err
 	}
 	total := 0
-	for high := min(newest, upTo+1); low > 0 && low < high; {
-		mid := low + (high-low)/2
-		old, err := db.olderThan(ctx, mid, before)
-		switch {
-		case err != nil:
-			return 0, err
-		case old:
-			low = mid + 1
-		default:
-			high = mid
-		}
-	}
 	if low > 0 {
-		n, err := db.changes.DeleteMany(ctx, newDoc().object("_id").int("$lt", min(low, newest, upTo+1)).raw())
+		border, err := driver.Border(low, newest, before, func(from int64) (seq, at int64, err error) { return db.timeFrom(ctx, from) })
+		if err != nil {
+			return 0, err
+		}
+		n, err := db.changes.DeleteMany(ctx, newDoc().object("_id").int("$lt", min(border, newest, upTo+1)).raw())
 		if err != nil {
 			return 0, db.failed(ctx, err, nil)
 		}
@@ -183,17 +174,19 @@ func (db *DB) Trim(ctx context.Context, before time.Time, upTo int64) (int, erro
 	return total + int(n.DeletedCount), nil
 }
 
-// olderThan tells whether the first change from seq on is older than before.
-func (db *DB) olderThan(ctx context.Context, seq int64, before time.Time) (bool, error) {
-	filter := newDoc().object("_id").int("$gte", seq).raw()
+// timeFrom gives seq and time of the first change from a seq on; 0 if there is
+// none.
+func (db *DB) timeFrom(ctx context.Context, from int64) (seq, at int64, err error) {
+	filter := newDoc().object("_id").int("$gte", from).raw()
 	o := options.FindOne().SetSort(byID).SetProjection(newDoc().one("at", 1).raw())
 	raw, err := db.changes.FindOne(ctx, filter, o).Raw()
 	if errors.Is(err, mongo.ErrNoDocuments) {
-		return false, nil
+		return 0, 0, nil
 	}
 	if err != nil {
-		return false, db.failed(ctx, err, nil)
+		return 0, 0, db.failed(ctx, err, nil)
 	}
-	at, _ := raw.Lookup("at").DateTimeOK()
-	return at < before.UnixMilli(), nil
+	seq, _ = raw.Lookup("_id").AsInt64OK()
+	at, _ = raw.Lookup("at").DateTimeOK()
+	return seq, at, nil
 }

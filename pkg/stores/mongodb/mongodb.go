@@ -74,12 +74,9 @@ const (
 // address, DB_NOT_CONNECTED, UNSUPPORTED for a server older than 5.0, CONFLICT
 // when the collections do not fit.
 func Open(ctx context.Context, uri string, cat *schema.Catalog, o Options) (driver.Conn, error) {
-	switch o.Strategy {
-	case "":
-		o.Strategy = driver.Update
-	case driver.Validate, driver.Update, driver.Create, driver.CreateDrop, driver.None, driver.Inspect:
-	default:
-		return nil, fault.New(fault.InvalidRequest, "the schema strategy is validate, update, create, create-drop or none")
+	var err error
+	if o.Strategy, err = o.Strategy.OrDefault(); err != nil {
+		return nil, err
 	}
 	db, err := connect(uri, o.Strategy)
 	if err != nil {

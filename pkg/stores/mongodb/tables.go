@@ -66,7 +66,7 @@ func (db *DB) plan(ctx context.Context, cat *schema.Catalog, s driver.Strategy) 
 			m.Do = "use the strategy update"
 		}
 	}
-	if s != driver.None && s != driver.Create && s != driver.CreateDrop {
+	if s != driver.None && !s.Empties() {
 		p.Warnings = append(p.Warnings, warnings...)
 	}
 	return &p, nil
@@ -105,11 +105,7 @@ func withID(raw bson.Raw) bson.Raw {
 
 // Apply implements driver.Conn.
 func (db *DB) Apply(ctx context.Context, cat *schema.Catalog) error {
-	s := db.strategy
-	if s == driver.Create || s == driver.CreateDrop {
-		s = driver.Update
-	}
-	if err := db.migrate(ctx, cat, s); err != nil {
+	if err := db.migrate(ctx, cat, db.strategy.Later()); err != nil {
 		return err
 	}
 	db.catalog.Store(cat)

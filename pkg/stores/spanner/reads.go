@@ -2,7 +2,6 @@ package spanner
 
 import (
 	"context"
-	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -165,28 +164,10 @@ const maxIDs = 4096
 func (r *reader) Links(ctx context.Context, rel *schema.Relation, ids []string, reverse bool, each func(owner, target string) error) error {
 	a := argsPool.Get().(*sqlgen.Args)
 	defer argsPool.Put(a)
-	var all [][2]string
-	for chunk := range slices.Chunk(ids, maxIDs) {
-		p := r.db.gen.Links(rel, len(chunk), reverse, a)
-		err := r.fixed(ctx, p, func(row *row) error {
-			owner, target := row.text(0), row.text(1)
-			if len(ids) <= maxIDs {
-				return each(owner, target)
-			}
-			all = append(all, [2]string{owner, target})
-			return nil
-		}, chunk)
-		if err != nil {
-			return err
-		}
-	}
-	slices.SortFunc(all, func(a, b [2]string) int { return slices.Compare(a[:], b[:]) })
-	for _, l := range slices.Compact(all) {
-		if err := each(l[0], l[1]); err != nil {
-			return err
-		}
-	}
-	return nil
+	return driver.Links(ids, maxIDs, each, func(ids []string, each func(owner, target string) error) error {
+		p := r.db.gen.Links(rel, len(ids), reverse, a)
+		return r.fixed(ctx, p, func(row *row) error { return each(row.text(0), row.text(1)) }, ids)
+	})
 }
 
 // Changes implements driver.Reader. The counter row gives the numbers and

@@ -96,12 +96,9 @@ func parse(uri string) (name string, options []option.ClientOption, err error) {
 // DB_NOT_CONNECTED, CONFLICT when the tables do not fit, INVALID_REQUEST for a
 // bad address or bad options.
 func Open(ctx context.Context, uri string, cat *schema.Catalog, o Options) (driver.Conn, error) {
-	switch o.Strategy {
-	case "":
-		o.Strategy = driver.Update
-	case driver.Validate, driver.Update, driver.Create, driver.CreateDrop, driver.None, driver.Inspect:
-	default:
-		return nil, fault.New(fault.InvalidRequest, "the schema strategy is validate, update, create, create-drop or none")
+	var err error
+	if o.Strategy, err = o.Strategy.OrDefault(); err != nil {
+		return nil, err
 	}
 	name, options, err := parse(uri)
 	if err != nil {
@@ -213,24 +210,36 @@ func (db *DB) Trim(ctx context.Context, before time.Time, upTo int64) (int, erro
 	if err != nil {
 		return 0, err
 	}
-	total := 0
-	old := "SELECT `seq`, `at` FROM " + db.dialect.Ident(sqlgen.ChangesTable) + " WHERE `seq` <= @p1 AND `seq` < @p2 AND `at` < @p3 ORDER BY `seq` LIMIT @p4"
-	for more := true; more; {
-		var delete []*spanner.Mutation
-		err := db.single().query(ctx, spanner.Statement{SQL: old, Params: map[string]any{
-			"p1": upTo, "p2": newest, "p3": before.UnixMilli(), "p4": int64(trimStep),
-		}}, nil, nil, func(r *row) error {
-			delete = append(delete, spanner.Delete(db.dialect.Short(sqlgen.ChangesTable), spanner.Key{r.num(0)}))
+	changes := spanner.Statement{
+		SQL:    "SELECT `seq` FROM " + db.dialect.Ident(sqlgen.ChangesTable) + " WHERE `seq` <= @p1 AND `seq` < @p2 AND `at` < @p3 ORDER BY `seq` LIMIT @p4",
+		Params: map[string]any{"p1": upTo, "p2": newest, "p3": before.UnixMilli(), "p4": int64(trimStep)},
+	}
+	replies := spanner.Statement{
+		SQL:    "SELECT `principal`, `idem` FROM " + db.dialect.Ident(sqlgen.RepliesTable) + " WHERE `at` < @p1 LIMIT @p2",
+		Params: map[string]any{"p1": before.UnixMilli(), "p2": int64(trimStep)},
+	}
+	total, err := db.trim(ctx, sqlgen.ChangesTable, changes, func(r *row) spanner.Key { return spanner.Key{r.num(0)} })
+	if err != nil {
+		return total, err
+	}
+	n, err := db.trim(ctx, sqlgen.RepliesTable, replies, func(r *row) spanner.Key { return spanner.Key{r.text(0), r.text(1)} })
+	return total + n, err
+}
+
+// trim deletes the rows of a table whose keys a query finds, until it finds few.
+func (db *DB) trim(ctx context.Context, table string, query spanner.Statement, key func(*row) spanner.Key) (int, error) {
+	return driver.Drain(trimStep, func() (int, error) {
+		var rows []*spanner.Mutation
+		err := db.single().query(ctx, query, nil, nil, func(r *row) error {
+			rows = append(rows, spanner.Delete(db.dialect.Short(table), key(r)))
 			return nil
 		})
-		if err != nil || len(delete) == 0 {
-			return total, err
+		if err != nil || len(rows) == 0 {
+			return 0, err
 		}
-		if _, err := db.client.Apply(ctx, delete); err != nil {
-			return total, classify(err, nil)
+		if _, err := db.client.Apply(ctx, rows); err != nil {
+			return 0, classify(err, nil)
 		}
-		total += len(delete)
-		more = len(delete) == trimStep
-	}
-	return total, nil
+		return len(rows), nil
+	})
 }
