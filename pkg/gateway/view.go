@@ -55,8 +55,8 @@ var seed = maphash.MakeSeed()
 
 // Of returns the description of that kind, which write makes if it is not there,
 // and its ETag. Nobody may change it. Who asks while it is being made waits for
-// it; who asks for another one does not. Nil is not kept. Kinds are few: a description of one
-// entity is not for keeping (see Tag).
+// it; who asks for another one does not. Nil is not kept. Kinds are few: a
+// description of one entity is not for keeping (see Tag).
 func (a *Artefacts) Of(kind string, p *Project, v View, write func() []byte) (body []byte, tag string) {
 	k := artefact{kind, p, v}
 	return a.find(k, write)()

@@ -29,22 +29,21 @@ func newAny() *protofile.File {
 	return protofile.New(&schema.Catalog{}, nil, protofile.View{Read: true, Write: true})
 }
 
-// generic serves EntityService.
-func (s *Services) generic(ss grpc.ServerStream, name string, in []byte) error {
+// generic serves EntityService, whose messages may name the project.
+func (s *Services) generic(ss grpc.ServerStream, c *rpc.Caller, name string, in []byte) error {
 	m := anyEntity.Method(prefix + protofile.EntityService + "/" + name)
 	if m == nil {
 		return fault.New(fault.UnknownOp, "the service has no such method; server reflection lists all")
 	}
 	if m.Op == protofile.OpWatch {
-		return s.watchAll(ss, m, in)
+		return s.watchAll(ss, c, m, in)
 	}
 	call, err := m.Execute(in)
 	if err != nil {
 		return err
 	}
 	ctx := ss.Context()
-	c, err := s.Enter(ctx, Transport, string(call.Project))
-	if err != nil {
+	if err := s.Choose(ctx, c, string(call.Project)); err != nil {
 		return err
 	}
 	r := &mesh.Request{Project: c.Project.Slug, Entity: string(call.Entity), Args: call.Payload, Header: c.Header}
@@ -128,13 +127,12 @@ func payload(dst, b []byte) []byte {
 	return append(dst, b...)
 }
 
-func (s *Services) watchAll(ss grpc.ServerStream, m *codec.Method, in []byte) error {
+func (s *Services) watchAll(ss grpc.ServerStream, c *rpc.Caller, m *codec.Method, in []byte) error {
 	w, err := m.Watch(in)
 	if err != nil {
 		return err
 	}
-	c, err := s.Enter(ss.Context(), Transport, string(w.Project))
-	if err != nil {
+	if err := s.Choose(ss.Context(), c, string(w.Project)); err != nil {
 		return err
 	}
 	rpc.ExchangeOf(ss.Context()).Op = protofile.OpWatch

@@ -75,20 +75,18 @@ const prefix = "/" + protofile.Package + "."
 
 // Handle serves every method that no generated service has; it is a
 // grpc.StreamHandler. Nothing is received from nobody: a message may be large.
-// Errors: UNKNOWN_OP, UNKNOWN_ENTITY, INVALID_REQUEST, those of Enter, of the
-// codec and of the mesh.
+// Errors: UNKNOWN_OP, UNKNOWN_ENTITY, INVALID_REQUEST, those of Somebody
+// and of Choose, of the codec and of the mesh.
 func (s *Services) Handle(srv any, ss grpc.ServerStream) error {
 	path, _ := grpc.MethodFromServerStream(ss)
 	service, method, ok := strings.Cut(strings.TrimPrefix(path, prefix), "/")
 	if !ok || !strings.HasPrefix(path, prefix) {
 		return rpc.Unknown(srv, ss)
 	}
-	who, err := s.Identify(ss.Context(), Transport)
+	ctx := ss.Context()
+	c, err := s.Somebody(ctx, Transport)
 	if err != nil {
 		return err
-	}
-	if who.Principal == nil {
-		return access.Check(nil, access.Ask{Transport: Transport})
 	}
 	var in rpc.Message
 	if err := ss.RecvMsg(&in); errors.Is(err, io.EOF) {
@@ -98,17 +96,16 @@ func (s *Services) Handle(srv any, ss grpc.ServerStream) error {
 	}
 	defer in.Free()
 	if service == protofile.EntityService {
-		return s.generic(ss, method, in.Bytes)
+		return s.generic(ss, c, method, in.Bytes)
 	}
-	c, err := s.Enter(ss.Context(), Transport, "")
-	if err != nil {
+	if err := s.Choose(ctx, c, ""); err != nil {
 		return err
 	}
 	m := s.project(c.Project).codec.Method(path)
 	if m == nil {
 		return s.unknown(c, service)
 	}
-	x := rpc.ExchangeOf(ss.Context())
+	x := rpc.ExchangeOf(ctx)
 	x.Op, x.Entity = m.Op, m.Service.Entity
 	switch m.Op {
 	case protofile.OpWatch:

@@ -272,3 +272,25 @@ func TestNobody(t *testing.T) {
 		}
 	}
 }
+
+// TestCounted: each call counts once for the key's rate, whichever service and
+// whatever becomes of it.
+func TestCounted(t *testing.T) {
+	h := open(t)
+	h.mesh.Answer(func(context.Context, *mesh.Request) (*mesh.Reply, error) {
+		return &mesh.Reply{Body: []byte(`{"status":"ok","data":1}`)}, nil
+	})
+	ctx := as(t.Context(), scripted.Slow) // two calls a day
+	for i, want := range []struct{ left, reason string }{{"1", ""}, {"0", "UNKNOWN_OP"}, {"0", "RATE_LIMITED"}} {
+		var header metadata.MD
+		var err error
+		if i == 0 {
+			_, err = h.ask(ctx, "ProductService", "Count", "", grpc.Header(&header))
+		} else {
+			_, err = h.ask(ctx, "EntityService", "Execute", `entity:"Product" op:"nothing"`, grpc.Header(&header))
+		}
+		if left := header["ratelimit-remaining"]; len(left) != 1 || left[0] != want.left || reason(err) != want.reason {
+			t.Errorf("call %d: %v left, %v; want %+v", i, left, err, want)
+		}
+	}
+}

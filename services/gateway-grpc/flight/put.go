@@ -27,11 +27,7 @@ import (
 // INVALID_REQUEST, with details {"stored","row","details"}: how many rows are
 // stored, and which row was refused; nothing of its transaction is stored.
 func (s *Server) DoPut(ss af.FlightService_DoPutServer) error {
-	who, err := s.entrance.Identify(ss.Context(), Transport)
-	if err == nil && who.Principal == nil { // before a message of any size is read
-		err = access.Check(nil, access.Ask{})
-	}
-	if err != nil {
+	if _, err := s.entrance.Somebody(ss.Context(), Transport); err != nil { // before a message of any size is read
 		return err
 	}
 	first, err := ss.Recv()

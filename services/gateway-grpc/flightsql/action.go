@@ -38,7 +38,7 @@ func (s *Server) ListActions(_ *af.Empty, ss af.FlightService_ListActionsServer)
 // FORBIDDEN; UNSUPPORTED for actions of the protocol that there are not here,
 // UNKNOWN_OP for others.
 func (s *Server) DoAction(in *af.Action, ss af.FlightService_DoActionServer) error {
-	ctx, cancel := context.WithTimeout(ss.Context(), s.timeout())
+	ctx, cancel := context.WithTimeout(ss.Context(), s.entrance.Timeout)
 	defer cancel()
 	rpc.ExchangeOf(ctx).Op = "describe"
 	body, err := s.action(ctx, in)

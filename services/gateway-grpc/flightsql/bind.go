@@ -29,7 +29,7 @@ func parameter(i int) string { return "parameter_" + strconv.Itoa(i+1) }
 // and answers with a handle that has them. Errors: INVALID_REQUEST; UNAUTHORIZED,
 // FORBIDDEN.
 func (s *Server) DoPut(ss af.FlightService_DoPutServer) error {
-	ctx, cancel := context.WithTimeout(ss.Context(), s.timeout())
+	ctx, cancel := context.WithTimeout(ss.Context(), s.entrance.Timeout)
 	defer cancel()
 	rpc.ExchangeOf(ctx).Op = "describe"
 	if _, err := s.identify(ctx); err != nil {

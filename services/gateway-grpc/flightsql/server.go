@@ -2,7 +2,6 @@ package flightsql
 
 import (
 	"context"
-	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	af "github.com/apache/arrow-go/v18/arrow/flight"
@@ -141,7 +140,7 @@ func (s *Server) describe(ctx context.Context, cmd []byte) (*arrow.Schema, []byt
 // GetFlightInfo implements flight.SQL. Errors: those of sql.Compile, UNAUTHORIZED,
 // FORBIDDEN.
 func (s *Server) GetFlightInfo(ctx context.Context, d *af.FlightDescriptor) (*af.FlightInfo, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.timeout())
+	ctx, cancel := context.WithTimeout(ctx, s.entrance.Timeout)
 	defer cancel()
 	schema, ticket, err := s.describe(ctx, d.GetCmd())
 	if err != nil {
@@ -152,13 +151,6 @@ func (s *Server) GetFlightInfo(ctx context.Context, d *af.FlightDescriptor) (*af
 		Endpoint:     []*af.FlightEndpoint{{Ticket: &af.Ticket{Ticket: ticket}}},
 		TotalRecords: -1, TotalBytes: -1, Ordered: true,
 	}, nil
-}
-
-func (s *Server) timeout() time.Duration {
-	if s.entrance.Timeout > 0 {
-		return s.entrance.Timeout
-	}
-	return time.Minute
 }
 
 // PollFlightInfo implements flight.SQL: there is nothing to wait for.
@@ -173,7 +165,7 @@ func (s *Server) PollFlightInfo(ctx context.Context, d *af.FlightDescriptor) (*a
 
 // GetSchema implements flight.SQL. Errors: those of GetFlightInfo.
 func (s *Server) GetSchema(ctx context.Context, d *af.FlightDescriptor) (*af.SchemaResult, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.timeout())
+	ctx, cancel := context.WithTimeout(ctx, s.entrance.Timeout)
 	defer cancel()
 	schema, _, err := s.describe(ctx, d.GetCmd())
 	if err != nil {

@@ -10,7 +10,6 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 	af "github.com/apache/arrow-go/v18/arrow/flight"
 	"github.com/apache/arrow-go/v18/arrow/ipc"
-	"google.golang.org/grpc/metadata"
 
 	"github.com/octomesh/octomesh/pkg/access"
 	"github.com/octomesh/octomesh/pkg/columnar"
@@ -96,8 +95,7 @@ func (s *Server) statement(ctx context.Context, text string, transaction []byte)
 		return nil, invalid("there are no transactions here: every SELECT reads one state")
 	}
 	h := &handle{SQL: text}
-	md, _ := metadata.FromIncomingContext(ctx)
-	if v := md[Decimal]; len(v) > 0 {
+	if v := rpc.Sent(ctx)[Decimal]; len(v) > 0 {
 		scale, err := strconv.Atoi(v[0])
 		if err != nil || scale < 0 || scale > schema.MaxDecimalDigits {
 			return nil, invalid("%s is the number of digits behind the point, 0 to %d", Decimal, schema.MaxDecimalDigits)
@@ -117,14 +115,14 @@ type compiled struct {
 // handle, or for a new one in that of the call, which it takes. Errors: those of
 // sql.Compile; UNAUTHORIZED, FORBIDDEN.
 func (s *Server) compile(ctx context.Context, h *handle) (*compiled, error) {
-	c, err := s.entrance.Enter(ctx, flight.Transport, h.Project)
+	c, err := s.identify(ctx)
+	if err == nil {
+		err = s.entrance.Choose(ctx, c, h.Project)
+	}
 	if err != nil {
 		return nil, err
 	}
 	h.Project = c.Project.Slug
-	if c.Principal == nil {
-		return nil, access.Check(nil, access.Ask{})
-	}
 	out, scale := &compiled{Caller: c}, columnar.AsText
 	if h.Decimal != nil {
 		scale = min(max(*h.Decimal, 0), schema.MaxDecimalDigits)
@@ -236,7 +234,7 @@ func (s *Server) ask(c *compiled, x *rpc.Exchange) sql.Ask {
 		}
 		if op != "stream" {
 			var cancel context.CancelFunc
-			ctx, cancel = context.WithTimeout(ctx, s.timeout())
+			ctx, cancel = context.WithTimeout(ctx, s.entrance.Timeout)
 			defer cancel()
 		}
 		return s.entrance.Caller.Call(ctx, &mesh.Request{Project: c.plan.Project, Entity: entity, Op: op, Args: args, Header: header})

@@ -55,41 +55,42 @@ func (c *Caller) View() gateway.View {
 	return gateway.ViewOf(c.Principal, c.Project, c.Header.Transport)
 }
 
-// Enter tells who calls and on which project, and counts the call. project is
-// the slug that the request itself names, "" for none; the metadata x-project may
-// name it too. Without a credential the principal is nil: whether that is enough
-// is the worker's to say. transport is the name of the protocol in scopes.
-// Errors: AUTH_ERROR, INVALID_REQUEST, UNKNOWN_PROJECT, RATE_LIMITED, those of the
-// Identifier.
+// Enter tells who calls and on which project, and counts the call. Without a
+// credential the principal is nil: whether that is enough is the worker's to say.
+// Errors: those of Somebody, but for nobody, and of Choose.
 func (e *Entrance) Enter(ctx context.Context, transport, project string) (*Caller, error) {
-	x := exchangeOf(ctx)
-	md := Sent(ctx)
-	c := &Caller{Header: mesh.Header{Transport: transport, RequestID: x.RequestID}}
-	x.Transport = transport
-	named, err := only(md, "x-project")
+	c, err := e.identify(ctx, transport)
+	if err == nil {
+		err = e.Choose(ctx, c, project)
+	}
 	if err != nil {
 		return nil, err
+	}
+	return c, nil
+}
+
+// Choose takes the project of a call. project is the slug that the request itself
+// names, "" for none; the metadata x-project may name it too.
+// Errors: INVALID_REQUEST, UNKNOWN_PROJECT.
+func (e *Entrance) Choose(ctx context.Context, c *Caller, project string) error {
+	named, err := only(Sent(ctx), "x-project")
+	if err != nil {
+		return err
 	}
 	switch {
 	case project == "":
 		project = named
 	case named != "" && named != project:
-		return nil, fault.New(fault.InvalidRequest, "the request and the metadata x-project name different projects: name it once")
+		return fault.New(fault.InvalidRequest, "the request and the metadata x-project name different projects: name it once")
 	}
 	if project == "" {
 		project = gateway.DefaultProject
 	}
 	if c.Project, err = e.Projects.Find(project); err != nil {
-		return nil, err
+		return err
 	}
-	x.Project, c.Header.CatalogVersion = c.Project.Slug, c.Project.Version
-	if err := c.headers(md); err != nil {
-		return nil, err
-	}
-	if err := e.identify(ctx, c, md); err != nil {
-		return nil, err
-	}
-	return c, nil
+	ExchangeOf(ctx).Project, c.Header.CatalogVersion = c.Project.Slug, c.Project.Version
+	return nil
 }
 
 // Count counts one more call of the caller's, and tells it what is left.
@@ -97,7 +98,7 @@ func (e *Entrance) Enter(ctx context.Context, transport, project string) (*Calle
 func (e *Entrance) Count(ctx context.Context, c *Caller) error {
 	left, err := e.Rates.Take(c.Principal)
 	if left.Limit > 0 {
-		x := exchangeOf(ctx)
+		x := ExchangeOf(ctx)
 		x.Tell("ratelimit-limit", strconv.Itoa(left.Limit))
 		x.Tell("ratelimit-remaining", strconv.Itoa(left.Remaining))
 		x.Tell("ratelimit-reset", strconv.FormatInt(int64((left.Reset+time.Second-1)/time.Second), 10))

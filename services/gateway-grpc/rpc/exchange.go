@@ -36,23 +36,19 @@ type Exchange struct {
 
 type exchangeKey struct{}
 
-// exchangeOf returns the exchange of an RPC. A context from elsewhere has none,
-// and gets one that nobody looks at.
-func exchangeOf(ctx context.Context) *Exchange {
+// ExchangeOf returns the exchange of the RPC whose context, or a child of it, that
+// is. A context from elsewhere has none, and gets one that nobody looks at.
+func ExchangeOf(ctx context.Context) *Exchange {
 	if x, ok := ctx.Value(exchangeKey{}).(*Exchange); ok {
 		return x
 	}
 	return &Exchange{}
 }
 
-// ExchangeOf returns the exchange of the RPC whose context, or a child of it,
-// that is.
-func ExchangeOf(ctx context.Context) *Exchange { return exchangeOf(ctx) }
-
 // Sent is the metadata that the client of an RPC sent. It is not to be changed:
 // gRPC makes a copy each time it is asked, so this one serves all who read it.
 func Sent(ctx context.Context) metadata.MD {
-	if x := exchangeOf(ctx); x.sent != nil {
+	if x := ExchangeOf(ctx); x.sent != nil {
 		return x.sent
 	}
 	md, _ := metadata.FromIncomingContext(ctx)

@@ -7,6 +7,7 @@ package grpcapi
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/valyala/fasthttp"
 
@@ -58,7 +59,7 @@ func (a *API) serve(x *httpserver.Exchange) {
 		x.NotFound()
 		return
 	}
-	word := x.Segments[2]
+	word := strings.Clone(x.Segments[2]) // what a path holds is soon overwritten
 	d, ok := documents[word]
 	switch {
 	case !ok:
@@ -80,7 +81,7 @@ func (a *API) serve(x *httpserver.Exchange) {
 	p, v := desk.Project, desk.View()
 	v.Admin = false // nothing hangs on it
 	var wrong error
-	body, tag := a.artefacts.Of(kind(word), p, v, func() (b []byte) {
+	body, tag := a.artefacts.Of(word, p, v, func() (b []byte) {
 		b, wrong = d.write(p, protofile.New(p.Catalog, p.Numbers, protofile.View{Read: v.Read, Write: v.Write}))
 		return b
 	})
@@ -92,16 +93,6 @@ func (a *API) serve(x *httpserver.Exchange) {
 		return
 	}
 	door.Describe(x, d.contentType, body, tag)
-}
-
-// kind is the word as a constant, since what a path holds is soon overwritten.
-func kind(word string) string {
-	for k := range documents {
-		if k == word {
-			return k
-		}
-	}
-	return ""
 }
 
 // services are {"services":[{"name","fullName","entity","methods":[{"name",
