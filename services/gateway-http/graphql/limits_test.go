@@ -1,17 +1,22 @@
 package graphql
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
+	"sync/atomic"
 	"testing"
+
+	"github.com/fasthttp/websocket"
 
 	"github.com/octomesh/octomesh/pkg/access"
 	"github.com/octomesh/octomesh/pkg/mesh"
 	"github.com/octomesh/octomesh/services/gateway-http/graphql/run"
 	"github.com/octomesh/octomesh/services/gateway-http/internal/scripted"
+	"github.com/octomesh/octomesh/services/gateway-http/replies"
 )
 
 // TestCostOfEachKind: subscriptions are held to the limit too, before anything
@@ -134,5 +139,104 @@ func TestKnownTexts(t *testing.T) {
 	op.query = "{ __typename }"
 	if _, err := g.document(&op); err == nil {
 		t.Error("a known hash takes another text")
+	}
+}
+
+// parts is a reply in parts, made as they are asked for. last is closed when the
+// last one is asked for, which then waits.
+type parts struct {
+	n    int // of 1 MB, the first and the last of which close the reply's object
+	sent *atomic.Int64
+	wait <-chan struct{}
+	last chan<- struct{}
+	at   int
+}
+
+func (p *parts) Next(ctx context.Context) ([]byte, error) {
+	const head, tail = `{"status":"ok","data":[{"id":"1","note":"`, `"}]}`
+	if p.at == p.n {
+		return nil, io.EOF
+	}
+	b := bytes.Repeat([]byte{'x'}, 1<<20)
+	if p.at == 0 {
+		copy(b, head)
+	}
+	if p.at++; p.at == p.n {
+		copy(b[len(b)-len(tail):], tail)
+		if p.wait != nil {
+			close(p.last)
+			select {
+			case <-p.wait:
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			}
+		}
+	}
+	if p.sent != nil {
+		p.sent.Add(int64(len(b)))
+	}
+	return b, nil
+}
+
+func (p *parts) Close() error { return nil }
+
+// TestRepliesAreBounded: what all root fields, all relations and all documents of
+// a request fetch has one bound, and who passes it says so.
+func TestRepliesAreBounded(t *testing.T) {
+	h := house(t)
+	var sent atomic.Int64
+	h.Mesh.Answer(func(_ context.Context, r *mesh.Request) (*mesh.Reply, error) {
+		if r.Op == "count" {
+			return &mesh.Reply{Body: []byte(`{"status":"ok","data":7}`)}, nil
+		}
+		return &mesh.Reply{Chunks: &parts{n: 20, sent: &sent}}, nil
+	})
+	for what, query := range map[string]string{
+		"root fields": `{"query":"{ n: productCount ` + many("f%d: products { id } ", 19) + `}"}`,
+		"relations":   `{"query":"{ n: productCount ` + many("f%d: products { lines(limit: 1) { n } } ", 6) + `}"}`,
+		"documents":   `[{"query":"{ n: productCount }"},` + strings.TrimSuffix(many(`{"query":"{ f%d: products { id } }"},`, 9), ",") + `]`,
+	} {
+		sent.Store(0)
+		_, _, got := post(t, h, query)
+		if n := sent.Load(); n > 4*replies.Limit+20<<20 { // one part more from each
+			t.Errorf("%s: %d bytes are fetched", what, n)
+		}
+		if !strings.Contains(got, `"PAYLOAD_TOO_LARGE"`) || !strings.Contains(got, `over 64 MB together`) || !strings.Contains(got, `"n":7`) {
+			t.Errorf("%s: %.300s", what, got)
+		}
+	}
+}
+
+// TestOperationsOfASocketShare: what goes on side by side on a connection has one
+// bound, and what is over gives its part back.
+func TestOperationsOfASocketShare(t *testing.T) {
+	h := house(t)
+	wait, held := make(chan struct{}), make(chan struct{})
+	h.Mesh.Answer(func(_ context.Context, r *mesh.Request) (*mesh.Reply, error) {
+		if r.Entity == "Maker" {
+			return &mesh.Reply{Chunks: &parts{n: 40, wait: wait, last: held}}, nil
+		}
+		return &mesh.Reply{Chunks: &parts{n: 30}}, nil
+	})
+	c := dial(t, h, subprotocol)
+	if got := exchange(t, c, initMessage); got != `{"type":"connection_ack"}` {
+		t.Fatal(got)
+	}
+	const second = `{"type":"subscribe","id":"b","payload":{"query":"{ products { id } }"}}`
+	if err := c.WriteMessage(websocket.TextMessage, []byte(`{"type":"subscribe","id":"a","payload":{"query":"{ makers { id } }"}}`)); err != nil {
+		t.Fatal(err)
+	}
+	<-held
+	if got := exchange(t, c, second); !strings.Contains(got, `"PAYLOAD_TOO_LARGE"`) {
+		t.Error(got)
+	}
+	_ = exchange(t, c) // complete
+	close(wait)
+	if got := exchange(t, c); got != `{"type":"next","id":"a","payload":{"data":{"makers":[{"id":"1"}]}}}` {
+		t.Error(got)
+	}
+	_ = exchange(t, c)
+	if got := exchange(t, c, second); got != `{"type":"next","id":"b","payload":{"data":{"products":[{"id":"1"}]}}}` {
+		t.Error(got)
 	}
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/octomesh/octomesh/services/gateway-http/graphql/plan"
 	"github.com/octomesh/octomesh/services/gateway-http/graphql/run"
 	"github.com/octomesh/octomesh/services/gateway-http/httpserver"
+	"github.com/octomesh/octomesh/services/gateway-http/replies"
 )
 
 // message is one that a client sent.
@@ -157,7 +158,10 @@ func (s *socket) operate(ctx context.Context, m *message) {
 	if p.Kind != ast.Subscription {
 		short, cancel := context.WithTimeout(ctx, s.t.Sockets.Request)
 		defer cancel()
-		out := run.Do(short, run.Request{Caller: s.t.door.Caller, Project: s.project.Slug, Header: c.header, Plan: p, Vars: vars, Log: s.log}, nil)
+		var room replies.Room
+		room.Open(replies.Limit, &s.room)
+		defer room.Leave()
+		out := run.Do(short, run.Request{Caller: s.t.door.Caller, Room: &room, Project: s.project.Slug, Header: c.header, Plan: p, Vars: vars, Log: s.log}, nil)
 		if ctx.Err() == nil && s.next(m.id, out.Body) == nil {
 			_ = s.say(append(head("complete", m.id), '}'))
 		}
@@ -170,7 +174,7 @@ func (s *socket) operate(ctx context.Context, m *message) {
 		s.refuse(m.id, run.Refuse(nil, err))
 		return
 	}
-	w.client = s.live
+	w.client, w.within = s.live, &s.room
 	defer w.stream.Close()
 	s.pump(ctx, m.id, w)
 }

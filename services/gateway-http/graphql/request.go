@@ -17,6 +17,7 @@ import (
 	"github.com/octomesh/octomesh/services/gateway-http/graphql/plan"
 	"github.com/octomesh/octomesh/services/gateway-http/graphql/run"
 	"github.com/octomesh/octomesh/services/gateway-http/httpserver"
+	"github.com/octomesh/octomesh/services/gateway-http/replies"
 )
 
 // request is one HTTP request.
@@ -28,6 +29,7 @@ type request struct {
 	get   bool
 	docs  []*strictjson.Doc // what the operations alias
 	min   string            // position that reads wait for
+	room  replies.Room      // of all operations
 }
 
 // operation is one GraphQL request. Its texts alias the HTTP request.
@@ -41,6 +43,7 @@ var bodies = sync.Pool{New: func() any { b := make([]byte, 0, 4<<10); return &b 
 
 func (r *request) serve() {
 	x := r.x
+	r.room.Open(replies.Limit, nil)
 	r.media = negotiate(x.Header("Accept"))
 	r.get = x.Method() == fasthttp.MethodGet
 	if !r.get && x.Method() != fasthttp.MethodPost {
@@ -301,7 +304,7 @@ func (r *request) execute(dst []byte, p *plan.Plan, vars *plan.Vars) []byte {
 		r.x.LogEntity = p.Roots[0].Means.Entity.Name
 	}
 	out := run.Do(r.x.Context(), run.Request{
-		Caller: r.t.door.Caller, Project: r.project.Slug, Header: r.header, Plan: p, Vars: vars, MinPosition: r.min, Log: r.t.door.Log,
+		Caller: r.t.door.Caller, Room: &r.room, Project: r.project.Slug, Header: r.header, Plan: p, Vars: vars, MinPosition: r.min, Log: r.t.door.Log,
 	}, dst)
 	if !out.Position.IsZero() {
 		var room [40]byte

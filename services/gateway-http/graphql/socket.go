@@ -18,6 +18,7 @@ import (
 	"github.com/octomesh/octomesh/pkg/gateway/live"
 	"github.com/octomesh/octomesh/pkg/mesh"
 	"github.com/octomesh/octomesh/services/gateway-http/httpserver"
+	"github.com/octomesh/octomesh/services/gateway-http/replies"
 )
 
 // subprotocol is the one that is spoken (graphql-ws, PROTOCOL.md).
@@ -74,6 +75,7 @@ type socket struct {
 	who      *mesh.Principal
 	token    string
 	shown    access.Credential
+	room     replies.Room // of the operations under way
 	live     *live.Conn
 	heard    atomic.Int64
 	work     sync.WaitGroup
@@ -111,6 +113,7 @@ func (t *GraphQL) socket(x *httpserver.Exchange) {
 		t: t, project: project, id: x.RequestID, remote: x.Ctx.RemoteIP().String(), stopping: x.Stopping(), log: t.door.Log,
 		who: who, token: token, shown: credential, open: map[string]context.CancelFunc{},
 	}
+	s.room.Open(replies.Limit, nil)
 	err = t.upgrader.Upgrade(x.Ctx, func(conn *websocket.Conn) {
 		if !detached.Begin() {
 			return

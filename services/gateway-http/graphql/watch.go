@@ -8,6 +8,7 @@ import (
 	"github.com/octomesh/octomesh/pkg/mesh"
 	"github.com/octomesh/octomesh/services/gateway-http/graphql/plan"
 	"github.com/octomesh/octomesh/services/gateway-http/graphql/run"
+	"github.com/octomesh/octomesh/services/gateway-http/replies"
 )
 
 // watch is one subscription, over either protocol.
@@ -16,6 +17,7 @@ type watch struct {
 	joins   bool // events need calls of the mesh
 	stream  *live.Opened
 	client  *live.Conn
+	within  *replies.Room // what the connection may have, nil for one of its own
 }
 
 // watch subscribes. from is where the client says that it was; the argument
@@ -57,6 +59,9 @@ func (w *watch) append(ctx context.Context, dst []byte, e *event.Event) []byte {
 			return run.Refuse(dst, err)
 		}
 		r.Header.Token = token
+		r.Room = new(replies.Room)
+		r.Room.Open(replies.Limit, w.within)
+		defer r.Room.Leave()
 	}
 	return run.Event(ctx, r, e, dst).Body
 }

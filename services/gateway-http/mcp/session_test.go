@@ -52,9 +52,7 @@ func TestViewsInUseStay(t *testing.T) {
 	})
 	of := func(project string) *caller {
 		c := &caller{}
-		if err := c.is(&mesh.Principal{Kind: mesh.Key, ID: "k", Scopes: mesh.Scopes{access.Projects: {project}, access.Operations: {"read"}, access.Transports: {"*"}}}); err != nil {
-			t.Fatal(err)
-		}
+		c.is(&mesh.Principal{Kind: mesh.Key, ID: "k", Scopes: mesh.Scopes{access.Projects: {project}, access.Operations: {"read"}, access.Transports: {"*"}}})
 		return c
 	}
 	held := m.viewOf(of("held"))
@@ -75,5 +73,33 @@ func TestViewsInUseStay(t *testing.T) {
 	}
 	if m.views[of("held").sees] != nil {
 		t.Error("a view that nobody uses was kept before others")
+	}
+}
+
+// TestSameRightsAreTheSameView: whose scopes are only written in another order
+// keeps his sessions; whose rights are others does not.
+func TestSameRightsAreTheSameView(t *testing.T) {
+	of := func(s mesh.Scopes) string {
+		c := &caller{named: "shop"}
+		c.is(&mesh.Principal{ID: "k", Scopes: s})
+		return c.sees
+	}
+	was := of(mesh.Scopes{access.Operations: {"read", "write"}, access.Transports: {"mcp"}})
+	for _, s := range []mesh.Scopes{
+		{access.Transports: {"mcp"}, access.Operations: {"write", "read"}},
+		{access.Transports: {"mcp", "mcp"}, access.Operations: {"write", "read", "write"}},
+	} {
+		if of(s) != was {
+			t.Errorf("%v is another view", s)
+		}
+	}
+	for _, s := range []mesh.Scopes{
+		{access.Operations: {"read"}, access.Transports: {"mcp"}},
+		{access.Operations: {"read", "write", "mcp"}},
+		{access.Operations: {`read","write`}, access.Transports: {"mcp"}},
+	} {
+		if of(s) == was {
+			t.Errorf("%v is the same view", s)
+		}
 	}
 }

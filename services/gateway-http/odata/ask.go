@@ -14,9 +14,6 @@ import (
 // for one that was cut off.
 const page = 1000
 
-// maxReply bounds a reply that is put together from chunks, in bytes.
-const maxReply = 64 << 20
-
 // mesh sends one call. The op is what logs say that the request was.
 func (r *request) mesh(entity, op string, args []byte) (*mesh.Reply, error) {
 	m := mesh.Request{Project: r.project.Slug, Entity: entity, Op: op, Args: args, Header: r.call}
@@ -24,21 +21,16 @@ func (r *request) mesh(entity, op string, args []byte) (*mesh.Reply, error) {
 		m.IdempotencyKey = ""
 	}
 	reply, err := r.t.door.Caller.Call(r.ctx, &m)
-	if err != nil || reply.Chunks == nil || op == "stream" {
+	if err != nil || op == "stream" {
+		return reply, err
+	}
+	body, err := r.room.Whole(r.ctx, reply)
+	if err != nil || reply.Chunks == nil {
 		return reply, err
 	}
 	whole := *reply
-	whole.Chunks = nil
-	whole.Body, err = reply.Whole(r.ctx, fits)
-	return &whole, err
-}
-
-// fits bounds a reply. Errors: PAYLOAD_TOO_LARGE.
-func fits(held, more int) error {
-	if held+more > maxReply {
-		return fault.New(fault.PayloadTooLarge, "the reply is too large: ask for fewer records ($top) or members ($select)")
-	}
-	return nil
+	whole.Body, whole.Chunks = body, nil
+	return &whole, nil
 }
 
 // read sends a reading call and takes its reply apart.

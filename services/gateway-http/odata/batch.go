@@ -226,7 +226,7 @@ func (b *batch) request(p *part, n int, g *group) *request {
 	o := b.outer
 	r := &request{
 		t: o.t, x: o.x, ctx: o.ctx, project: o.project, model: o.model, call: o.call, root: o.root, form: o.form,
-		method: p.method, body: p.body, batch: b, group: g,
+		method: p.method, body: p.body, batch: b, group: g, room: o.room,
 		header: func(name string) string { return p.headers[strings.ToLower(name)] },
 	}
 	p.answered = r

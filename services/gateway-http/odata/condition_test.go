@@ -2,6 +2,7 @@ package odata
 
 import (
 	"context"
+	"fmt"
 	"net/url"
 	"strconv"
 	"strings"
@@ -249,5 +250,28 @@ func TestExpandIsBounded(t *testing.T) {
 	r = send(serverOf(t, orders, pages), "GET", path, "")
 	if r.StatusCode() != fault.PayloadTooLarge.HTTP() || asked > 110 {
 		t.Errorf("%d after %d questions: %.200s", r.StatusCode(), asked, r.Body())
+	}
+}
+
+// TestRepliesAreBounded: the parts of a batch fetch no more together than a
+// request of its own may.
+func TestRepliesAreBounded(t *testing.T) {
+	asked := 0
+	large := func(_ context.Context, r *mesh.Request) (*mesh.Reply, error) {
+		if r.Entity == "Order" {
+			return &mesh.Reply{Body: []byte(`{"status":"ok","data":[],"metadata":{}}`)}, nil
+		}
+		asked++
+		row := `{"status":"ok","data":[{"id":"1","_version":1,"note":"` + strings.Repeat("x", 10<<20) + `"}],"metadata":{}}`
+		return &mesh.Reply{Chunks: (&mesh.Reply{Body: []byte(row)}).Parts()}, nil
+	}
+	var b strings.Builder
+	for i := range 20 {
+		fmt.Fprintf(&b, `,{"id":"%d","method":"GET","url":"orders?$filter=customer/name eq 'x'"}`, i)
+	}
+	r := send(serverOf(t, orders, large), "POST", "/odata/$batch", `{"requests":[`+b.String()[1:]+`]}`, "Content-Type: application/json", "Prefer: continue-on-error")
+	body := string(r.Body())
+	if n := strings.Count(body, `"PAYLOAD_TOO_LARGE"`); r.StatusCode() != 200 || n != 20-6 || asked != 20 {
+		t.Errorf("%d, %d refused of %d: %.300s", r.StatusCode(), n, asked, body)
 	}
 }

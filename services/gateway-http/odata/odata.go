@@ -14,6 +14,7 @@ import (
 	"github.com/octomesh/octomesh/services/gateway-http/httpserver"
 	"github.com/octomesh/octomesh/services/gateway-http/odata/metadata"
 	"github.com/octomesh/octomesh/services/gateway-http/odata/parse"
+	"github.com/octomesh/octomesh/services/gateway-http/replies"
 )
 
 // Transport is this protocol's name in scopes, logs and metrics.
@@ -83,6 +84,9 @@ type request struct {
 	// addresses tells that a list shows addresses alone (/$ref).
 	addresses bool
 	expanded  expanded
+	// room is what the replies of the mesh have together, in a batch those of all
+	// its parts.
+	room *replies.Room
 }
 
 // response is what a request is answered with.
@@ -109,7 +113,8 @@ func (r *response) set(name, value string) { r.headers = append(r.headers, [2]st
 
 func (t *OData) serve(x *httpserver.Exchange) {
 	x.Transport, x.Op = Transport, "none"
-	r := &request{t: t, x: x, method: x.Method(), segments: x.Segments[1:], query: string(x.Ctx.URI().QueryString()), header: x.Header, ctx: x.Context()}
+	r := &request{t: t, x: x, method: x.Method(), segments: x.Segments[1:], query: string(x.Ctx.URI().QueryString()), header: x.Header, ctx: x.Context(), room: new(replies.Room)}
+	r.room.Open(replies.Limit, nil)
 	if err := r.begin(); err != nil {
 		r.res.err = err
 	} else {

@@ -16,6 +16,7 @@ import (
 	"github.com/octomesh/octomesh/pkg/telemetry"
 	"github.com/octomesh/octomesh/services/gateway-http/door"
 	"github.com/octomesh/octomesh/services/gateway-http/httpserver"
+	"github.com/octomesh/octomesh/services/gateway-http/replies"
 )
 
 const (
@@ -43,7 +44,7 @@ type Desk struct {
 	principal     *mesh.Principal
 	position, tag string // Octo-Min-Position, If-Match
 	batch         bool
-	room          atomic.Int64 // bytes that replies may still have
+	room          replies.Room
 	calls         atomic.Int64
 }
 
@@ -54,7 +55,7 @@ func (s *Desk) Open(d *door.Door, x *httpserver.Exchange, batch bool) error {
 	s.door, s.x, s.batch, s.ctx = d, x, batch, x.Context()
 	s.position, s.tag = x.Header("Octo-Min-Position"), x.Header("If-Match")
 	s.header = mesh.Header{Transport: x.Transport, RequestID: x.RequestID} // for errors before it is known
-	s.room.Store(maxReplies)
+	s.room.Open(maxReplies, nil)
 	slug, err := x.NamedProject()
 	if err != nil {
 		return err

@@ -87,31 +87,16 @@ func Trimmed(body []byte) []byte {
 	return rest
 }
 
-func tooLarge() error {
-	return fault.New(fault.PayloadTooLarge, "the replies of this request are over %d bytes together: ask for pages, or for fewer at a time", maxReplies)
-}
-
 // Take sets n bytes of what all replies may have aside, as Call does by itself.
 // It may be called side by side. Errors: PAYLOAD_TOO_LARGE.
-func (s *Desk) Take(n int) error {
-	if s.room.Add(-int64(n)) < 0 {
-		s.room.Add(int64(n)) // a smaller one may still have a place
-		return tooLarge()
-	}
-	return nil
-}
+func (s *Desk) Take(n int) error { return s.room.Take(n) }
 
 // whole puts a chunked reply together.
 func (s *Desk) whole(ctx context.Context, r *mesh.Request, reply *mesh.Reply) ([]byte, error) {
 	if mesh.LookupOp(r.Entity, r.Op).Chunked {
 		reply = &mesh.Reply{Chunks: &lines{Chunks: reply.Parts()}}
 	}
-	body, err := reply.Whole(ctx, func(_, more int) error { return s.Take(more) })
-	if err != nil {
-		s.room.Add(int64(len(body)))
-		return nil, err
-	}
-	return body, nil
+	return s.room.Whole(ctx, reply)
 }
 
 // lines makes one reply object of records that come one a line, since these

@@ -11,6 +11,7 @@ import (
 	"github.com/octomesh/octomesh/pkg/schema"
 	"github.com/octomesh/octomesh/services/gateway-http/graphql/plan"
 	"github.com/octomesh/octomesh/services/gateway-http/graphql/sdl"
+	"github.com/octomesh/octomesh/services/gateway-http/replies"
 )
 
 // do carries a document out behind what dst has, over a mesh that answers calls
@@ -38,7 +39,9 @@ func do(t *testing.T, query string, dst []byte, answer func(r *mesh.Request) str
 	caller := mesh.CallerFunc(func(_ context.Context, r *mesh.Request) (*mesh.Reply, error) {
 		return &mesh.Reply{Body: []byte(`{"status":"ok","data":` + answer(r) + `,"metadata":{"count":1}}`)}, nil
 	})
-	return Do(t.Context(), Request{Caller: caller, Project: "default", Plan: p, Vars: vars}, dst)
+	var room replies.Room
+	room.Open(replies.Limit, nil)
+	return Do(t.Context(), Request{Caller: caller, Room: &room, Project: "default", Plan: p, Vars: vars}, dst)
 }
 
 // rows writes records by a form that takes their number.

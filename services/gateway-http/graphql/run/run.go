@@ -20,11 +20,12 @@ import (
 	"github.com/octomesh/octomesh/pkg/telemetry"
 	"github.com/octomesh/octomesh/services/gateway-http/graphql/plan"
 	"github.com/octomesh/octomesh/services/gateway-http/graphql/sdl"
+	"github.com/octomesh/octomesh/services/gateway-http/replies"
 )
 
 // Limits of one request.
 const (
-	MaxReply    = 32 << 20 // bytes of a reply of the mesh, and of a response
+	MaxReply    = 32 << 20 // bytes of a response
 	maxErrors   = 100      // that are told
 	maxBatch    = 500      // parents, or records by id, in one call
 	atOnce      = 4        // root fields of a query
@@ -33,7 +34,9 @@ const (
 
 // Request is one operation to carry out.
 type Request struct {
-	Caller  mesh.Caller
+	Caller mesh.Caller
+	// Room has the replies of the mesh, those of root fields and relations alike.
+	Room    *replies.Room
 	Project string
 	Header  mesh.Header
 	Plan    *plan.Plan
@@ -276,7 +279,7 @@ func (s *state) call(entity, op string, args []byte, key string, open bool) (rep
 	if reply, err = s.Caller.Call(s.ctx, &r); err != nil {
 		return nil, nil, nil, err
 	}
-	body, err := reply.Whole(s.ctx, fits)
+	body, err := s.Room.Whole(s.ctx, reply)
 	if err != nil {
 		return nil, nil, nil, err
 	}
@@ -288,14 +291,6 @@ func (s *state) call(entity, op string, args []byte, key string, open bool) (rep
 		return nil, nil, nil, fault.New(fault.Internal, "the reply could not be understood")
 	}
 	return reply, room[0], room[1], nil
-}
-
-// fits bounds a reply. Errors: PAYLOAD_TOO_LARGE.
-func fits(held, more int) error {
-	if held+more > MaxReply {
-		return fault.New(fault.PayloadTooLarge, "the reply is larger than %d MB: ask for fewer records or fields", MaxReply>>20)
-	}
-	return nil
 }
 
 // fail notes a field error at the present path.
