@@ -90,23 +90,26 @@ func (s *Scanner) fetch(ctx context.Context) error {
 	return nil
 }
 
-// Text reads chunks as one text. It implements io.Reader.
+// Text reads chunks as one text, and asks for none behind the last. It implements
+// io.Reader.
 type Text struct {
 	Ctx    context.Context
 	Chunks Lines
 	Err    error // what the chunks ended with, unless it was their end
 	rest   []byte
+	end    error // Err, or io.EOF
 }
 
 // Read implements io.Reader.
 func (t *Text) Read(p []byte) (int, error) {
 	for len(t.rest) == 0 {
-		var err error
-		if t.rest, err = t.Chunks.Next(t.Ctx); err != nil {
-			if !errors.Is(err, io.EOF) {
-				t.Err = err
+		if t.end == nil {
+			if t.rest, t.end = t.Chunks.Next(t.Ctx); !errors.Is(t.end, io.EOF) {
+				t.Err = t.end
 			}
-			return 0, err
+		}
+		if t.end != nil {
+			return 0, t.end
 		}
 	}
 	n := copy(p, t.rest)

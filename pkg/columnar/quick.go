@@ -155,7 +155,7 @@ digits:
 		}
 		c.word(uint64(v))
 	default:
-		if v, ok := small(s); whole && ok {
+		if v, ok := schema.SmallInt(s); whole && ok {
 			c.word(math.Float64bits(float64(v)))
 			return n
 		}

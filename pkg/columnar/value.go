@@ -115,7 +115,7 @@ func (c *column) number(v *fastjson.Value) error {
 	c.data = v.MarshalTo(c.data) // room for the text, which goes before the value comes
 	s := view(c.data[at:])
 	c.data = c.data[:at]
-	if n, ok := small(s); ok {
+	if n, ok := schema.SmallInt(s); ok {
 		if c.kind == floats {
 			n = int64(math.Float64bits(float64(n)))
 		}
@@ -136,26 +136,6 @@ func (c *column) number(v *fastjson.Value) error {
 	}
 	c.word(math.Float64bits(f))
 	return nil
-}
-
-// small reads a plain integer of up to 15 digits, which is exact as either
-// kind; -0 is none.
-func small(s string) (n int64, ok bool) {
-	digits := strings.TrimPrefix(s, "-")
-	if len(digits) == 0 || len(digits) > 15 {
-		return 0, false
-	}
-	for i := range len(digits) {
-		d := digits[i] - '0'
-		if d > 9 {
-			return 0, false
-		}
-		n = n*10 + int64(d)
-	}
-	if len(digits) == len(s) {
-		return n, true
-	}
-	return -n, n != 0
 }
 
 func (c *column) decimal(s string) error {

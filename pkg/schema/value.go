@@ -149,6 +149,26 @@ func (v Value) AppendJSON(dst []byte) []byte {
 	return append(dst, "null"...)
 }
 
+// SmallInt reads a plain integer of up to 15 digits, which is exact as a float
+// too; -0, which is another one there, is none.
+func SmallInt(s string) (n int64, ok bool) {
+	digits := strings.TrimPrefix(s, "-")
+	if len(digits) == 0 || len(digits) > 15 {
+		return 0, false
+	}
+	for i := range len(digits) {
+		d := digits[i] - '0'
+		if d > 9 {
+			return 0, false
+		}
+		n = n*10 + int64(d)
+	}
+	if len(digits) == len(s) {
+		return n, true
+	}
+	return -n, n != 0
+}
+
 // AppendFloat appends a number in the form of ECMAScript's Number::toString,
 // which is the shortest text that reads back to the same float64.
 func AppendFloat(dst []byte, f float64) []byte {

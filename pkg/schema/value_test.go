@@ -144,3 +144,16 @@ func BenchmarkParse(b *testing.B) {
 		}
 	}
 }
+
+func TestSmallInt(t *testing.T) {
+	for text, want := range map[string]int64{"0": 0, "7": 7, "-7": -7, "007": 7, "999999999999999": 999999999999999, "-999999999999999": -999999999999999} {
+		if n, ok := schema.SmallInt(text); !ok || n != want {
+			t.Errorf("%s is %d, %v", text, n, ok)
+		}
+	}
+	for _, text := range []string{"", "-", "-0", "--1", "+1", "1.0", "1e3", "1000000000000000", " 1"} {
+		if n, ok := schema.SmallInt(text); ok {
+			t.Errorf("%q is %d", text, n)
+		}
+	}
+}

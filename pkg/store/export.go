@@ -17,16 +17,16 @@ import (
 // and many-to-many relations as ids, one-to-many relations left out. Equal
 // records give equal bytes.
 func (c *call) export(ctx context.Context) *mesh.Reply {
-	return c.lines(ctx, func(ctx context.Context, r driver.Reader, l *lines) error {
-		buf := <-l.empty
+	return c.chunks(ctx, func(ctx context.Context, r driver.Reader, to *chunks) error {
+		buf := <-to.empty
 		var err error
 		for _, e := range parentsFirst(c.state.catalog.Entities) {
 			x := newExporter(c, e)
-			if buf, err = x.run(ctx, r, l, buf); err != nil {
+			if buf, err = x.run(ctx, r, to, buf); err != nil {
 				return err
 			}
 		}
-		_, err = l.hand(ctx, buf, 1)
+		_, err = to.hand(ctx, buf, 1)
 		return err
 	}, nil)
 }
@@ -98,13 +98,13 @@ func newExporter(c *call, e *schema.Entity) *exporter {
 }
 
 // run appends the entity's lines to buf, handing full buffers on.
-func (x *exporter) run(ctx context.Context, r driver.Reader, l *lines, buf []byte) ([]byte, error) {
+func (x *exporter) run(ctx context.Context, r driver.Reader, to *chunks, buf []byte) ([]byte, error) {
 	var err error
 	flush := func() error {
 		if buf, err = x.page(ctx, r, buf); err != nil {
 			return err
 		}
-		buf, err = l.hand(ctx, buf, chunkSize)
+		buf, err = to.hand(ctx, buf, chunkSize)
 		return err
 	}
 	if e := r.Select(ctx, &x.query, func(row driver.Row) error {

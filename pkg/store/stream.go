@@ -47,34 +47,34 @@ func (c *call) stream(ctx context.Context) (*mesh.Reply, error) {
 		}
 	}
 	if !c.args.form.arrow {
-		return c.lines(ctx, f.produce, nil), nil
+		return c.chunks(ctx, f.produce, nil), nil
 	}
 	t, err := f.table()
 	if err != nil {
 		return nil, err
 	}
-	return c.lines(ctx, t.produce, t.encoder.Close), nil
+	return c.chunks(ctx, t.produce, t.encoder.Close), nil
 }
 
-// lines is the reply that producer makes, in one state of the database. When it
+// chunks is the reply that producer makes, in one state of the database. When it
 // has ended, free is called, which may be nil.
-func (c *call) lines(ctx context.Context, produce producer, free func()) *mesh.Reply {
+func (c *call) chunks(ctx context.Context, produce producer, free func()) *mesh.Reply {
 	// The reader outlives the call: the stream ends with Close.
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	l := &lines{
+	out := &chunks{
 		conn: c.store.conn, produce: produce, cancel: cancel, free: free,
 		full: make(chan []byte), empty: make(chan []byte, 2), done: make(chan struct{}),
 	}
-	go l.run(ctx)
-	return &mesh.Reply{Chunks: l}
+	go out.run(ctx)
+	return &mesh.Reply{Chunks: out}
 }
 
-// producer reads records and hands lines of them on.
-type producer func(ctx context.Context, r driver.Reader, l *lines) error
+// producer reads records and hands what it makes of them on.
+type producer func(ctx context.Context, r driver.Reader, to *chunks) error
 
-// lines is a stream on its way, of whatever bytes: a goroutine reads the database into one buffer
+// chunks is a stream on its way: a goroutine reads the database into one buffer
 // while the consumer has the other.
-type lines struct {
+type chunks struct {
 	conn    driver.Conn
 	produce producer
 	cancel  context.CancelFunc
@@ -87,19 +87,19 @@ type lines struct {
 	once        sync.Once
 }
 
-// Next returns the next lines; io.EOF after the last.
-func (l *lines) Next(ctx context.Context) ([]byte, error) {
-	if l.lent != nil {
-		l.empty <- l.lent[:0] // has room for both buffers: never blocks
-		l.lent = nil
+// Next returns the next chunk; io.EOF after the last.
+func (c *chunks) Next(ctx context.Context) ([]byte, error) {
+	if c.lent != nil {
+		c.empty <- c.lent[:0] // has room for both buffers: never blocks
+		c.lent = nil
 	}
 	select {
-	case b := <-l.full:
-		l.lent = b
+	case b := <-c.full:
+		c.lent = b
 		return b, nil
-	case <-l.done:
-		if l.err != nil {
-			return nil, l.err
+	case <-c.done:
+		if c.err != nil {
+			return nil, c.err
 		}
 		return nil, io.EOF
 	case <-ctx.Done():
@@ -109,48 +109,48 @@ func (l *lines) Next(ctx context.Context) ([]byte, error) {
 
 // Close ends the stream and gives its snapshot back; it returns when that is
 // done.
-func (l *lines) Close() error {
-	l.once.Do(func() {
-		l.cancel()
-		<-l.done
+func (c *chunks) Close() error {
+	c.once.Do(func() {
+		c.cancel()
+		<-c.done
 	})
 	return nil
 }
 
-func (l *lines) run(ctx context.Context) {
-	defer close(l.done)
-	defer l.cancel()
-	if l.free != nil {
-		defer l.free()
+func (c *chunks) run(ctx context.Context) {
+	defer close(c.done)
+	defer c.cancel()
+	if c.free != nil {
+		defer c.free()
 	}
-	l.err = l.conn.Snapshot(ctx, func(r driver.Reader) error {
+	c.err = c.conn.Snapshot(ctx, func(r driver.Reader) error {
 		// Not before: of a thousand streams most wait for a reader.
-		for len(l.empty) < cap(l.empty) {
-			l.empty <- make([]byte, 0, chunkSize+chunkSize/4)
+		for len(c.empty) < cap(c.empty) {
+			c.empty <- make([]byte, 0, chunkSize+chunkSize/4)
 		}
-		return l.guarded(ctx, r)
+		return c.guarded(ctx, r)
 	})
-	if l.err != nil {
-		l.err = fault.From(l.err)
+	if c.err != nil {
+		c.err = fault.From(c.err)
 	}
 }
 
 // guarded makes INTERNAL of a panic: nothing above this goroutine would catch it.
-func (l *lines) guarded(ctx context.Context, r driver.Reader) (err error) {
+func (c *chunks) guarded(ctx context.Context, r driver.Reader) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			err = fault.Wrap(fmt.Errorf("panic: %v\n%s", v, debug.Stack()), fault.Internal, "something went wrong on our side")
 		}
 	}()
-	return l.produce(ctx, r, l)
+	return c.produce(ctx, r, c)
 }
 
 // produce is the producer of op stream.
-func (f *find) produce(ctx context.Context, r driver.Reader, l *lines) error {
+func (f *find) produce(ctx context.Context, r driver.Reader, to *chunks) error {
 	var (
 		plan = f.plan
 		q    = query.Select(f.q)
-		buf  = <-l.empty
+		buf  = <-to.empty
 		page *populate.Page
 		err  error
 	)
@@ -166,7 +166,7 @@ func (f *find) produce(ctx context.Context, r driver.Reader, l *lines) error {
 			if len(buf) > maxReply {
 				return errLargeRecord
 			}
-			if buf, err = l.hand(ctx, buf, chunkSize); err != nil {
+			if buf, err = to.hand(ctx, buf, chunkSize); err != nil {
 				return err
 			}
 		}
@@ -176,7 +176,7 @@ func (f *find) produce(ctx context.Context, r driver.Reader, l *lines) error {
 	err = r.Select(ctx, &q, func(row driver.Row) error {
 		if page == nil {
 			buf = append(plan.Append(buf, row), '\n')
-			buf, err = l.hand(ctx, buf, chunkSize)
+			buf, err = to.hand(ctx, buf, chunkSize)
 			return err
 		}
 		page.Add(row)
@@ -189,28 +189,28 @@ func (f *find) produce(ctx context.Context, r driver.Reader, l *lines) error {
 		err = fill()
 	}
 	if err == nil {
-		_, err = l.hand(ctx, buf, 1)
+		_, err = to.hand(ctx, buf, 1)
 	}
 	return err
 }
 
 // hand gives the buffer to the consumer once it holds enough, and returns the
 // one to go on with.
-func (l *lines) hand(ctx context.Context, buf []byte, enough int) ([]byte, error) {
+func (c *chunks) hand(ctx context.Context, buf []byte, enough int) ([]byte, error) {
 	if len(buf) < enough {
 		return buf, nil
 	}
 	idle := time.NewTimer(maxIdle)
 	defer idle.Stop()
 	select {
-	case l.full <- buf:
+	case c.full <- buf:
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	case <-idle.C:
 		return nil, fault.New(fault.Timeout, "nobody read the stream for %s", maxIdle)
 	}
 	select {
-	case buf = <-l.empty:
+	case buf = <-c.empty:
 		return buf, nil
 	case <-ctx.Done():
 		return nil, ctx.Err()

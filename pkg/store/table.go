@@ -10,10 +10,10 @@ import (
 )
 
 // table is op stream as Arrow: an IPC stream whose columns are the members that
-// the records would show, each batch a chunk, the first one with the schema before it:
-// what is refused before it is full is refused with a code. Rows of an engine with the ability
-// fill the columns themselves; of others, and where relations are filled in, the
-// record is made as for lines and read into the columns.
+// the records would show, each batch a chunk, the first one with the schema before
+// it: what is refused before it is full is refused with a code. Rows of an engine
+// with the ability fill the columns themselves; of others, and where relations are
+// filled in, the record is made as for lines and read into the columns.
 type table struct {
 	find    *find
 	places  []int // where the columns' values are in a row
@@ -21,7 +21,7 @@ type table struct {
 	encoder *columnar.Encoder
 	record  []byte // one on its way into the columns
 
-	l   *lines
+	to  *chunks
 	out []byte
 }
 
@@ -41,9 +41,9 @@ func (f *find) table() (*table, error) {
 }
 
 // produce is the producer.
-func (t *table) produce(ctx context.Context, r driver.Reader, l *lines) (err error) {
-	t.l = l
-	t.out = t.encoder.Schema(<-l.empty)
+func (t *table) produce(ctx context.Context, r driver.Reader, to *chunks) (err error) {
+	t.to = to
+	t.out = t.encoder.Schema(<-to.empty)
 	if t.find.plan.Populates() {
 		err = t.populated(ctx, r)
 	} else {
@@ -57,7 +57,7 @@ func (t *table) produce(ctx context.Context, r driver.Reader, l *lines) (err err
 			return err
 		}
 	}
-	_, err = l.hand(ctx, t.encoder.End(t.out), 1)
+	_, err = to.hand(ctx, t.encoder.End(t.out), 1)
 	return err
 }
 
@@ -124,7 +124,7 @@ func (t *table) full(ctx context.Context) (err error) {
 		return nil
 	}
 	if t.out, err = t.encoder.Batch(t.out, t.batch); err == nil {
-		t.out, err = t.l.hand(ctx, t.out, 1)
+		t.out, err = t.to.hand(ctx, t.out, 1)
 	}
 	return err
 }

@@ -316,7 +316,7 @@ digits:
 	}
 	if t.kind == protofile.Double {
 		var f float64
-		if v, ok := small(s); ok && whole {
+		if v, ok := schema.SmallInt(s); ok && whole {
 			f = float64(v)
 		} else {
 			var err error
@@ -337,27 +337,4 @@ digits:
 		dst = binary.AppendUvarint(append(dst, t.tag...), uint64(v))
 	}
 	return dst, n
-}
-
-// small reads a plain integer of up to 15 digits, which a double holds exactly;
-// -0 is none.
-func small(s string) (n int64, ok bool) {
-	digits := s
-	if s[0] == '-' {
-		digits = s[1:]
-	}
-	if len(digits) == 0 || len(digits) > 15 {
-		return 0, false
-	}
-	for i := range len(digits) {
-		d := digits[i] - '0'
-		if d > 9 {
-			return 0, false
-		}
-		n = n*10 + int64(d)
-	}
-	if len(digits) == len(s) {
-		return n, true
-	}
-	return -n, n != 0
 }

@@ -89,11 +89,11 @@ func (a *ask) member(name string, value []byte) error {
 			return fault.New(fault.InvalidRequest, "count is true or false")
 		}
 	case "from":
-		from, err := whole(value)
+		from, err := strconv.ParseUint(string(value), 10, 50)
 		if err != nil {
 			return fault.New(fault.InvalidRequest, "from is how many rows are stored already")
 		}
-		a.from = from
+		a.from = int64(from)
 	default:
 		a.positioned = a.positioned || name == "minPosition"
 		a.rest = append(schema.AppendString(append(a.rest, ','), name), ':')
@@ -101,21 +101,6 @@ func (a *ask) member(name string, value []byte) error {
 	}
 	return nil
 }
-
-func whole(b []byte) (n int64, err error) {
-	if len(b) == 0 || len(b) > 15 {
-		return 0, errDigits
-	}
-	for _, d := range b {
-		if d -= '0'; d > 9 {
-			return 0, errDigits
-		}
-		n = n*10 + int64(d)
-	}
-	return n, nil
-}
-
-var errDigits = fault.New(fault.InvalidRequest, "a number of digits was expected")
 
 // args is the request object of the op stream. With empty, it leaves no record:
 // what remains of the answer is the schema, and whether the request is one.

@@ -32,7 +32,8 @@ type Reader struct {
 }
 
 // NewReader reads the first message, and the schema unless an option delays it.
-// Errors: INVALID_REQUEST, PAYLOAD_TOO_LARGE, OVERLOADED; a status of the transport as it is.
+// Errors: INVALID_REQUEST, PAYLOAD_TOO_LARGE, OVERLOADED; a status of the transport
+// as it is.
 func NewReader(in af.DataStreamReader, o ...ipc.Option) (r *Reader, err error) {
 	room := &bounded{of: memory.DefaultAllocator}
 	defer func() {

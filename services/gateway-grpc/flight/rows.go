@@ -40,7 +40,8 @@ type rows struct {
 	spent   chan []byte // memory of transactions that have been stored
 }
 
-// open reads the schema. What comes back through spent is used again. Errors: INVALID_REQUEST.
+// open reads the schema. What comes back through spent is used again. Errors:
+// INVALID_REQUEST.
 func open(in af.DataStreamReader, e *schema.Entity, from int64, spent chan []byte) (*rows, error) {
 	reader, err := NewReader(in)
 	if err != nil {

@@ -103,21 +103,11 @@ func (s *scan) sorted(keys []orderKey) ([]byte, bool) {
 		return nil, true
 	}
 	out := []byte{'['}
-	var seen []*schema.Column
-next:
-	for _, k := range keys {
-		if k.of.source == nil || k.of.source.table != s.root || s.lost(*k.of.source) {
+	for i, k := range keys {
+		if i == maxSortKeys || k.of.source == nil || k.of.source.table != s.root || s.lost(*k.of.source) {
 			return nil, false
 		}
 		c := k.of.source.of
-		for _, have := range seen {
-			if have == c {
-				continue next
-			}
-		}
-		if seen = append(seen, c); len(seen) > maxSortKeys {
-			return nil, false
-		}
 		name := c.Name
 		if k.desc {
 			name = "-" + name

@@ -3,6 +3,7 @@ package sql
 import (
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -142,12 +143,9 @@ func ordinal(e sqlparser.Expr, list sqlparser.SelectExprs) (sqlparser.Expr, bool
 	if !ok || v.Type != sqlparser.IntVal {
 		return nil, false, nil
 	}
-	n := 0
-	for _, d := range v.Val {
-		n = min(n*10+int(d-'0'), 1<<20)
-	}
-	if n < 1 || n > len(list) {
-		return nil, false, invalid("%s is no place in the SELECT list", clip(string(v.Val)))
+	n, err := place(v, len(list))
+	if err != nil {
+		return nil, false, err
 	}
 	for _, e := range list[:n] {
 		if _, star := e.(*sqlparser.StarExpr); star {
@@ -159,6 +157,15 @@ func ordinal(e sqlparser.Expr, list sqlparser.SelectExprs) (sqlparser.Expr, bool
 		return nil, false, beyond("this form of the SELECT list")
 	}
 	return a.Expr, true, nil
+}
+
+// place is a number of a place in the SELECT list, which has so many.
+func place(v *sqlparser.SQLVal, of int) (int, error) {
+	n, err := strconv.Atoi(string(v.Val))
+	if err != nil || n < 1 || n > of {
+		return 0, invalid("%s is no place in the SELECT list", clip(string(v.Val)))
+	}
+	return n, nil
 }
 
 // named is the expression that has that alias.
@@ -297,12 +304,9 @@ func (x *exprs) orderBy(l *level, list sqlparser.OrderBy) error {
 
 func (x *exprs) key(l *level, e sqlparser.Expr) (operand, error) {
 	if v, ok := e.(*sqlparser.SQLVal); ok && v.Type == sqlparser.IntVal {
-		n := 0
-		for _, d := range v.Val {
-			n = min(n*10+int(d-'0'), 1<<20)
-		}
-		if n < 1 || n > len(l.out) {
-			return operand{}, invalid("%s is no place in the SELECT list", clip(string(v.Val)))
+		n, err := place(v, len(l.out))
+		if err != nil {
+			return operand{}, err
 		}
 		return l.out[n-1].of, nil
 	}

@@ -2,6 +2,7 @@ package sql
 
 import (
 	"context"
+	"strconv"
 	"strings"
 
 	"github.com/dolthub/vitess/go/vt/sqlparser"
@@ -68,7 +69,7 @@ func plain(s *sqlparser.Select) error {
 func syntax(err error, text string) error {
 	where := ""
 	if se, ok := vterrors.AsSyntaxError(err); ok && se.Position > 0 {
-		where = " before byte " + itoa(min(se.Position, len(text)))
+		where = " before byte " + strconv.Itoa(min(se.Position, len(text)))
 	}
 	// The parser tells the word in its message alone.
 	if _, word, ok := strings.Cut(strings.TrimSpace(err.Error()), "near '"); ok {

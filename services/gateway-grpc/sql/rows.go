@@ -3,6 +3,7 @@ package sql
 import (
 	"context"
 	"io"
+	"strconv"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/memory"
@@ -191,7 +192,7 @@ func (o *opening) pushed(ctx context.Context, a *asked) (rows, error) {
 			row = append(row, key)
 		}
 		for i, x := range g.aggs {
-			n, err := value(v.Get("sql_agg"+itoa(i)), x.result())
+			n, err := value(v.Get("sql_agg"+strconv.Itoa(i)), x.result())
 			if err != nil {
 				return nil, err
 			}
@@ -199,7 +200,7 @@ func (o *opening) pushed(ctx context.Context, a *asked) (rows, error) {
 				if n, err = times(n, x.of.value); err != nil {
 					return nil, err
 				}
-			} else if least := v.Get("sql_least" + itoa(i)); x.fn == sumOf && (least == nil || least.Type() == fastjson.TypeNull) {
+			} else if least := v.Get("sql_least" + strconv.Itoa(i)); x.fn == sumOf && (least == nil || least.Type() == fastjson.TypeNull) {
 				n = schema.Null
 			}
 			row = append(row, n)

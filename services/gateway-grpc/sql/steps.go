@@ -13,8 +13,6 @@ import (
 	"github.com/octomesh/octomesh/pkg/schema"
 )
 
-func itoa(n int) string { return strconv.Itoa(n) }
-
 // filtered leaves the rows for which a condition is true.
 type filtered struct {
 	rows

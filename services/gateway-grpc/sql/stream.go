@@ -22,10 +22,8 @@ import (
 // stream is a reply of op stream that is an Arrow IPC stream.
 type stream struct {
 	chunks mesh.Chunks
-	rest   []byte // of the chunk that is being read
-	err    error  // what the chunks ended with
+	text   columnar.Text // theirs
 	reader *ipc.Reader
-	ctx    context.Context // of the read that is going on
 }
 
 // stream asks for the records that a level scans.
@@ -39,7 +37,8 @@ func (o *opening) stream(ctx context.Context, a *asked, decimalScale int) (*stre
 	if err != nil {
 		return nil, err
 	}
-	return &stream{chunks: reply.Parts()}, nil
+	chunks := reply.Parts()
+	return &stream{chunks: chunks, text: columnar.Text{Chunks: chunks}}, nil
 }
 
 func (s *stream) close() {
@@ -50,28 +49,13 @@ func (s *stream) close() {
 	_ = s.chunks.Close()
 }
 
-// Read implements io.Reader over the chunks.
-func (s *stream) Read(p []byte) (int, error) {
-	for len(s.rest) == 0 {
-		if s.err == nil {
-			s.rest, s.err = s.chunks.Next(s.ctx)
-		}
-		if s.err != nil {
-			return 0, s.err
-		}
-	}
-	n := copy(p, s.rest)
-	s.rest = s.rest[n:]
-	return n, nil
-}
-
 // read returns the next batch, valid until the next read; io.EOF after the last.
 // Errors: those that the chunks end with; INTERNAL for what is no IPC stream.
 func (s *stream) read(ctx context.Context) (arrow.RecordBatch, error) {
-	s.ctx = ctx
+	s.text.Ctx = ctx
 	var err error
 	if s.reader == nil {
-		if s.reader, err = ipc.NewReader(s); err != nil {
+		if s.reader, err = ipc.NewReader(&s.text); err != nil {
 			s.reader = nil
 			return nil, s.failed(err)
 		}
@@ -88,18 +72,15 @@ func (s *stream) read(ctx context.Context) (arrow.RecordBatch, error) {
 // ended reads on to the end of the chunks: a stream that broke off behind its last
 // whole batch is not a whole one.
 func (s *stream) ended() error {
-	for s.err == nil {
-		_, s.err = s.chunks.Next(s.ctx)
+	if _, err := io.Copy(io.Discard, &s.text); err != nil {
+		return fault.From(err)
 	}
-	if errors.Is(s.err, io.EOF) {
-		return io.EOF
-	}
-	return fault.From(s.err)
+	return io.EOF
 }
 
 func (s *stream) failed(err error) error {
-	if s.err != nil && !errors.Is(s.err, io.EOF) {
-		return fault.From(s.err)
+	if s.text.Err != nil {
+		return fault.From(s.text.Err)
 	}
 	return fault.Wrap(err, fault.Internal, "the rows could not be read")
 }
