@@ -46,8 +46,7 @@ func (s *Session) Run(ctx context.Context, c net.Conn, hello []byte) {
 	if s.Write(hello) != nil {
 		return
 	}
-	gone := make(chan struct{})
-	go await(c, gone)
+	gone := Gone(c)
 	defer func() {
 		_ = c.Close()
 		<-gone
@@ -102,14 +101,18 @@ func (s *Session) Run(ctx context.Context, c net.Conn, hello []byte) {
 // bye says why the stream ends; the client may be past hearing it.
 func (s *Session) bye(e live.Ending) { _ = s.Write(s.Bye(nil, e)) }
 
-// await reads until the client closes. A client has nothing to say here: what
+// Gone is closed when the client closes. A client has nothing to say here: what
 // it sends is dropped.
-func await(c net.Conn, gone chan<- struct{}) {
-	defer close(gone)
-	var room [16]byte
-	for {
-		if _, err := c.Read(room[:]); err != nil {
-			return
+func Gone(c net.Conn) <-chan struct{} {
+	gone := make(chan struct{})
+	go func() {
+		defer close(gone)
+		var room [16]byte
+		for {
+			if _, err := c.Read(room[:]); err != nil {
+				return
+			}
 		}
-	}
+	}()
+	return gone
 }

@@ -47,6 +47,7 @@ type GraphQL struct {
 	views     *cache[viewKey, *view]
 	persisted *cache[string, string]
 	upgrader  websocket.FastHTTPUpgrader
+	singles   singles
 }
 
 // viewKey is what a schema depends on.
@@ -78,7 +79,8 @@ func New(d *door.Door, h *live.Hub) *GraphQL {
 // Mount adds the routes.
 func (t *GraphQL) Mount(m *httpserver.Mux) { m.Scoped("graphql", t.serve) }
 
-const allow = "GET, HEAD, POST, OPTIONS"
+// allow has what graphql-sse's single connection takes, beside GET and POST.
+const allow = "GET, HEAD, POST, PUT, DELETE, OPTIONS"
 
 func (t *GraphQL) serve(x *httpserver.Exchange) {
 	x.Transport, x.Op = Transport, "none"
@@ -100,6 +102,12 @@ func (t *GraphQL) serve(x *httpserver.Exchange) {
 		t.editor.File(x, part)
 	case websocket.FastHTTPIsWebSocketUpgrade(x.Ctx):
 		t.socket(x)
+	case x.Ctx.IsPut():
+		t.reserve(x)
+	case x.Ctx.IsDelete():
+		t.giveUp(x)
+	case x.Method() == fasthttp.MethodGet && opensSingle(x):
+		t.attach(x)
 	case x.Method() == fasthttp.MethodGet && !x.Ctx.QueryArgs().Has("query") && !x.Ctx.QueryArgs().Has("extensions") && strings.Contains(x.Header("Accept"), "text/html"):
 		t.editor.Page(x)
 	default:

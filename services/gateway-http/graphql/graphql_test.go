@@ -315,7 +315,7 @@ func TestHTTP(t *testing.T) {
 		{"get of a mutation", "GET", "/graphql?query=" + url.QueryEscape(`mutation{deleteProduct(id:"1")}`), "", nil, 405, `"METHOD_NOT_ALLOWED"`},
 		{"get of nothing", "GET", "/graphql", "", nil, 400, `"INVALID_REQUEST"`},
 		{"bad variables in a URL", "GET", "/graphql?query=" + query + "&variables={", "", nil, 400, `"PARSE_ERROR"`},
-		{"put", "PUT", "/graphql", "{}", nil, 405, `"METHOD_NOT_ALLOWED"`},
+		{"patch", "PATCH", "/graphql", "{}", nil, 405, `"METHOD_NOT_ALLOWED"`},
 		{"options", "OPTIONS", "/graphql", "", nil, 204, ""},
 		{"no such route", "GET", "/graphql/x", "", nil, 404, "NOT_FOUND"},
 		{"another type", "POST", "/graphql", "x", []string{"Content-Type: text/plain"}, 415, `"INVALID_REQUEST"`},

@@ -19,7 +19,6 @@ import (
 	"github.com/octomesh/octomesh/services/gateway-http/graphql/plan"
 	"github.com/octomesh/octomesh/services/gateway-http/graphql/run"
 	"github.com/octomesh/octomesh/services/gateway-http/httpserver"
-	"github.com/octomesh/octomesh/services/gateway-http/replies"
 )
 
 // message is one that a client sent.
@@ -77,13 +76,7 @@ func (s *socket) handle(m *message) {
 		s.subscribe(m)
 		return
 	case "complete":
-		s.mu.Lock()
-		cancel := s.open[m.id]
-		delete(s.open, m.id)
-		s.mu.Unlock()
-		if cancel != nil {
-			cancel()
-		}
+		s.ops.cancel(m.id)
 	case "ping":
 		b := []byte(`{"type":"pong"`)
 		if m.payload != nil {
@@ -101,34 +94,23 @@ func (s *socket) handle(m *message) {
 
 // subscribe begins an operation of any kind.
 func (s *socket) subscribe(m *message) {
-	ctx, cancel := context.WithCancel(s.ctx)
-	s.mu.Lock()
-	_, exists := s.open[m.id]
-	full := len(s.open) >= s.t.Sockets.Operations
-	if !exists && !full {
-		s.open[m.id] = cancel
-	}
-	s.mu.Unlock()
-	switch {
-	case exists:
-		cancel()
+	ctx, done, err := s.ops.begin(s.ctx, m.id)
+	switch fault.CodeOf(err) {
+	case "":
+	case fault.Conflict:
 		m.doc.Release()
 		s.finish(closeExists, "Subscriber for "+m.id+" already exists")
 		return
-	case full:
-		cancel()
-		s.refuse(m.id, run.Refuse(nil, fault.New(fault.RateLimited, "a connection may have %d operations at the same time", s.t.Sockets.Operations)))
+	default:
+		s.refuse(m.id, run.Refuse(nil, err))
 		m.doc.Release()
 		return
 	}
-	s.work.Go(func() {
+	go func() {
+		defer done()
 		defer httpserver.Recover(s.log, s.id)
-		defer cancel()
 		s.operate(ctx, m)
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		delete(s.open, m.id)
-	})
+	}()
 }
 
 // head begins a message about an operation.
@@ -156,13 +138,8 @@ func (s *socket) operate(ctx context.Context, m *message) {
 		return
 	}
 	if p.Kind != ast.Subscription {
-		short, cancel := context.WithTimeout(ctx, s.t.Sockets.Request)
-		defer cancel()
-		var room replies.Room
-		room.Open(replies.Limit, &s.room)
-		defer room.Leave()
-		out := run.Do(short, run.Request{Caller: s.t.door.Caller, Room: &room, Project: s.project.Slug, Header: c.header, Plan: p, Vars: vars, Log: s.log}, nil)
-		if ctx.Err() == nil && s.next(m.id, out.Body) == nil {
+		body := s.t.answer(ctx, &s.ops, c, p, vars, "")
+		if ctx.Err() == nil && s.next(m.id, body) == nil {
 			_ = s.say(append(head("complete", m.id), '}'))
 		}
 		return
@@ -174,7 +151,7 @@ func (s *socket) operate(ctx context.Context, m *message) {
 		s.refuse(m.id, run.Refuse(nil, err))
 		return
 	}
-	w.client, w.within = s.live, &s.room
+	w.client, w.within = s.live, &s.ops.room
 	defer w.stream.Close()
 	s.pump(ctx, m.id, w)
 }
@@ -222,32 +199,15 @@ func (s *socket) prepare(ctx context.Context, m *message) (*caller, *plan.Plan, 
 
 // pump sends the events of a subscription until it ends.
 func (s *socket) pump(ctx context.Context, id string, w *watch) {
-	send := func(e *event.Event) bool { return s.next(id, w.append(ctx, nil, e)) == nil }
-	if w.stream.Gap && !send(w.gap()) {
+	end := w.pump(ctx, func(e *event.Event) bool { return s.next(id, w.append(ctx, nil, e)) == nil })
+	if end == nil {
 		return
 	}
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-w.stream.Ready():
-		}
-		end := w.stream.Err()
-		for e, ok := w.stream.Pop(); ok; e, ok = w.stream.Pop() {
-			if ctx.Err() != nil || !send(&e) {
-				return
-			}
-		}
-		if end == nil {
-			continue
-		}
-		var slow *event.Slow
-		e := live.EndingOf(end, w.stream.Position())
-		if !errors.As(end, &slow) && (e.Reason == "revoked" || e.Reason == "shutdown") {
-			s.end(e)
-			return
-		}
-		s.refuse(id, farewell(e))
+	var slow *event.Slow
+	e := live.EndingOf(end, w.stream.Position())
+	if !errors.As(end, &slow) && (e.Reason == "revoked" || e.Reason == "shutdown") {
+		s.end(e)
 		return
 	}
+	s.refuse(id, farewell(e))
 }

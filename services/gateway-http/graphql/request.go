@@ -30,11 +30,15 @@ type request struct {
 	docs  []*strictjson.Doc // what the operations alias
 	min   string            // position that reads wait for
 	room  replies.Room      // of all operations
+	// single is the stream that takes the responses, nil for a request that has its
+	// own.
+	single *single
 }
 
 // operation is one GraphQL request. Its texts alias the HTTP request.
 type operation struct {
 	query, name, hash string
+	id                string // extensions.operationId
 	variables         *fastjson.Value
 }
 
@@ -56,6 +60,13 @@ func (r *request) serve() {
 		r.refuse(0, err)
 		return
 	}
+	if token := streamToken(x); token != "" {
+		if r.single, err = r.t.singles.of(token, &r.caller); err != nil {
+			r.refuse(0, err)
+			return
+		}
+		r.media = response // whose statuses tell what was not accepted
+	}
 	if r.min = x.Header("Octo-Min-Position"); r.min != "" {
 		if _, err := mesh.ParsePosition(r.min); err != nil {
 			r.refuse(0, err)
@@ -72,7 +83,11 @@ func (r *request) serve() {
 		r.refuse(status, err)
 		return
 	}
-	if r.media == events {
+	switch {
+	case r.single != nil:
+		r.accept(list, batched)
+		return
+	case r.media == events:
 		r.t.stream(r, list, batched)
 		return
 	}
@@ -165,7 +180,7 @@ func (r *request) fromURL() (op operation, err error) {
 	if err != nil {
 		return op, err
 	}
-	op.hash = hashOf(extensions)
+	op.extend(extensions)
 	if op.query == "" && op.hash == "" {
 		return op, fault.New(fault.InvalidRequest, "send the document as query")
 	}
@@ -200,19 +215,20 @@ func operationOf(v *fastjson.Value) (op operation, err error) {
 		return f
 	}
 	op.query, op.name, op.variables = text("query"), text("operationName"), object("variables")
-	op.hash = hashOf(object("extensions"))
+	op.extend(object("extensions"))
 	if err == nil && op.query == "" && op.hash == "" {
 		err = fault.New(fault.InvalidRequest, "send the document as query")
 	}
 	return op, err
 }
 
-// hashOf is the hash of a persisted operation, as Apollo's clients send it.
-func hashOf(extensions *fastjson.Value) string {
-	if extensions == nil {
-		return ""
+// extend reads the extensions that are known: the hash of a persisted operation as
+// Apollo's clients send it, and the id that graphql-sse gives an operation of many.
+func (op *operation) extend(extensions *fastjson.Value) {
+	if extensions != nil {
+		op.hash = textOf(extensions.GetStringBytes("persistedQuery", "sha256Hash"))
+		op.id = textOf(extensions.GetStringBytes("operationId"))
 	}
-	return textOf(extensions.GetStringBytes("persistedQuery", "sha256Hash"))
 }
 
 // errNotPersisted is how Apollo's clients learn that they have to send the text.
@@ -268,35 +284,55 @@ func (r *request) all(dst []byte, list []operation) []byte {
 	return append(dst, ']')
 }
 
-// one carries an operation out and tells the status of a reply that has it alone.
-func (r *request) one(dst []byte, op *operation) ([]byte, int) {
+// prepared is an operation that may be carried out; else refused is the response
+// to it, and status what that has as its own.
+type prepared struct {
+	plan    *plan.Plan
+	vars    *plan.Vars
+	refused []byte
+	status  int
+}
+
+// prepare finds out what is asked.
+func (r *request) prepare(op *operation) prepared {
+	refuse := func(status int, err error) prepared {
+		return prepared{refused: run.Refuse(nil, r.x.Coded(err)), status: status}
+	}
 	known, err := r.t.document(op)
 	if err != nil {
-		return run.Refuse(dst, r.x.Coded(err)), r.media.refused()
+		return refuse(r.media.refused(), err)
 	}
 	if !known {
 		r.x.SetHeader("Cache-Control", "no-store")
-		return append(dst, errNotPersisted...), fasthttp.StatusOK
+		return prepared{refused: []byte(errNotPersisted), status: fasthttp.StatusOK}
 	}
 	p, problems := r.t.compile(&r.caller, op.query, op.name)
 	if problems != nil {
 		r.x.Code = string(problems[0].Code)
-		return run.Problems(dst, problems), r.media.refused()
+		return prepared{refused: run.Problems(nil, problems), status: r.media.refused()}
 	}
 	r.x.Op = string(p.Kind)
 	switch {
-	case p.Kind == ast.Subscription:
-		err = fault.New(fault.InvalidRequest, "subscriptions go over a WebSocket (graphql-transport-ws) or, with Accept: text/event-stream, over server-sent events")
-		return run.Refuse(dst, r.x.Coded(err)), r.media.refused()
-	case r.get && p.Kind != ast.Query:
+	case p.Kind == ast.Subscription && r.media != events && r.single == nil:
+		return refuse(r.media.refused(), fault.New(fault.InvalidRequest, "subscriptions go over a WebSocket (graphql-transport-ws) or, with Accept: text/event-stream, over server-sent events"))
+	case r.get && p.Kind == ast.Mutation:
 		r.x.SetHeader("Allow", "POST, OPTIONS")
-		return run.Refuse(dst, r.x.Coded(fault.New(fault.MethodNotAllowed, "a GET can only ask a query: send a mutation by POST"))), fasthttp.StatusMethodNotAllowed
+		return refuse(fasthttp.StatusMethodNotAllowed, fault.New(fault.MethodNotAllowed, "a GET can only ask a query: send a mutation by POST"))
 	}
 	vars, err := r.t.bind(p, op.variables)
 	if err != nil {
-		return run.Refuse(dst, r.x.Coded(err)), r.media.refused()
+		return refuse(r.media.refused(), err)
 	}
-	return r.execute(dst, p, vars), fasthttp.StatusOK
+	return prepared{plan: p, vars: vars, status: fasthttp.StatusOK}
+}
+
+// one carries an operation out and tells the status of a reply that has it alone.
+func (r *request) one(dst []byte, op *operation) ([]byte, int) {
+	p := r.prepare(op)
+	if p.refused != nil {
+		return append(dst, p.refused...), p.status
+	}
+	return r.execute(dst, p.plan, p.vars), p.status
 }
 
 func (r *request) execute(dst []byte, p *plan.Plan, vars *plan.Vars) []byte {

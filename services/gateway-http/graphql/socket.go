@@ -18,7 +18,6 @@ import (
 	"github.com/octomesh/octomesh/pkg/gateway/live"
 	"github.com/octomesh/octomesh/pkg/mesh"
 	"github.com/octomesh/octomesh/services/gateway-http/httpserver"
-	"github.com/octomesh/octomesh/services/gateway-http/replies"
 )
 
 // subprotocol is the one that is spoken (graphql-ws, PROTOCOL.md).
@@ -75,16 +74,12 @@ type socket struct {
 	who      *mesh.Principal
 	token    string
 	shown    access.Credential
-	room     replies.Room // of the operations under way
 	live     *live.Conn
 	heard    atomic.Int64
-	work     sync.WaitGroup
+	ops      operations
 	ending   sync.Once
 	ended    atomic.Bool // the close frame goes out, or went
 	writing  sync.Mutex
-
-	mu   sync.Mutex
-	open map[string]context.CancelFunc // operations by id
 }
 
 // socket upgrades a request.
@@ -111,9 +106,9 @@ func (t *GraphQL) socket(x *httpserver.Exchange) {
 	}
 	s := &socket{
 		t: t, project: project, id: x.RequestID, remote: x.Ctx.RemoteIP().String(), stopping: x.Stopping(), log: t.door.Log,
-		who: who, token: token, shown: credential, open: map[string]context.CancelFunc{},
+		who: who, token: token, shown: credential,
 	}
-	s.room.Open(replies.Limit, nil)
+	s.ops.prepare(t.Sockets.Operations)
 	err = t.upgrader.Upgrade(x.Ctx, func(conn *websocket.Conn) {
 		if !detached.Begin() {
 			return
@@ -137,7 +132,7 @@ func (s *socket) serve() {
 	defer func() {
 		s.cancel()
 		_ = s.conn.Close()
-		s.work.Wait()
+		s.ops.close()
 		if s.live != nil {
 			s.live.Remove()
 		}
@@ -153,7 +148,7 @@ func (s *socket) serve() {
 		s.drain()
 		return
 	}
-	s.work.Go(func() {
+	s.ops.work.Go(func() {
 		defer httpserver.Recover(s.log, s.id)
 		s.watchOver()
 	})

@@ -5,7 +5,6 @@ import (
 	"net"
 	"time"
 
-	"github.com/valyala/fasthttp"
 	"github.com/vektah/gqlparser/v2/ast"
 
 	"github.com/octomesh/octomesh/pkg/event"
@@ -15,8 +14,6 @@ import (
 	"github.com/octomesh/octomesh/services/gateway-http/eventstream"
 	"github.com/octomesh/octomesh/services/gateway-http/graphql/run"
 )
-
-const eventStream = "text/event-stream; charset=utf-8"
 
 // How long an idle stream is quiet, and what a client may take for one write.
 const (
@@ -32,44 +29,25 @@ func (t *GraphQL) stream(r *request, list []operation, batched bool) {
 		r.refuse(0, fault.New(fault.InvalidRequest, "a batch has no stream of events: open one for each request"))
 		return
 	}
-	op := &list[0]
-	if known, err := t.document(op); err != nil || !known {
-		if err == nil {
-			r.reply(fasthttp.StatusOK, []byte(errNotPersisted))
-			return
-		}
-		r.refuse(0, err)
+	asked := r.prepare(&list[0])
+	switch {
+	case asked.refused != nil:
+		r.reply(asked.status, asked.refused)
 		return
-	}
-	p, problems := t.compile(&r.caller, op.query, op.name)
-	if problems != nil {
-		r.x.Code = string(problems[0].Code)
-		r.reply(fasthttp.StatusBadRequest, run.Problems(nil, problems))
-		return
-	}
-	if p.Kind != ast.Subscription {
-		body, status := r.one([]byte("event: next\ndata: "), op)
-		if status != fasthttp.StatusOK {
-			r.reply(status, body[len("event: next\ndata: "):])
-			return
-		}
-		r.reply(status, append(body, "\n\nevent: complete\ndata:\n\n"...))
-		r.x.Ctx.Response.Header.SetContentType(eventStream)
+	case asked.plan.Kind != ast.Subscription:
+		body := r.execute([]byte("event: next\ndata: "), asked.plan, asked.vars)
+		r.reply(asked.status, append(body, "\n\nevent: complete\ndata:\n\n"...))
+		r.x.Ctx.Response.Header.SetContentType(eventstream.EventStream)
 		return
 	}
 	r.x.Op = "subscribe"
-	vars, err := t.bind(p, op.variables)
-	if err != nil {
-		r.refuse(fasthttp.StatusBadRequest, err)
-		return
-	}
 	credential, err := t.door.Credential(r.x, false)
 	if err != nil {
 		r.refuse(0, err)
 		return
 	}
 	client := t.hub.Add(credential, r.who, r.header.Token) // before, so that no revocation is missed
-	w, err := t.watch(r.x.Context(), &r.caller, p, vars, r.who)
+	w, err := t.watch(r.x.Context(), &r.caller, asked.plan, asked.vars, r.who)
 	if err != nil {
 		client.Remove()
 		r.refuse(0, err)
@@ -90,6 +68,9 @@ func (t *GraphQL) stream(r *request, list []operation, batched bool) {
 	}
 }
 
+// idleFrame is a comment.
+const idleFrame = ":\n\n"
+
 // frames are the events of one subscription as graphql-sse names them.
 type frames struct {
 	*watch
@@ -97,14 +78,7 @@ type frames struct {
 }
 
 func (f *frames) hello(r *request) []byte {
-	h := &r.x.Ctx.Response.Header
-	h.SetStatusCode(fasthttp.StatusOK)
-	h.SetContentType(eventStream)
-	h.Set("Cache-Control", "no-store")
-	h.Set("X-Accel-Buffering", "no")
-	h.SetContentLength(-2)
-	h.SetConnectionClose()
-	b := append(h.AppendBytes(make([]byte, 0, 512)), ":\n\n"...)
+	b := append(eventstream.Begin(r.x), idleFrame...)
 	if f.stream.Gap {
 		f.ctx = context.Background()
 		b = f.Event(b, f.gap())
@@ -120,8 +94,8 @@ func (f *frames) Event(b []byte, e *event.Event) []byte {
 	return append(f.append(f.ctx, b, e), "\n\n"...)
 }
 
-// Idle is a comment.
-func (f *frames) Idle(b []byte, _ mesh.Position) []byte { return append(b, ":\n\n"...) }
+// Idle implements eventstream.Frames.
+func (f *frames) Idle(b []byte, _ mesh.Position) []byte { return append(b, idleFrame...) }
 
 // Bye tells why the stream ends and from where to go on, as an error, and then
 // that the operation is complete.
