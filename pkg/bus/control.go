@@ -8,6 +8,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/octomesh/octomesh/pkg/bus/subject"
+	"github.com/octomesh/octomesh/pkg/deadline"
 	"github.com/octomesh/octomesh/pkg/fault"
 	"github.com/octomesh/octomesh/pkg/mesh"
 )
@@ -43,7 +44,7 @@ func ServeControl(nc *nats.Conn, service string, verbs map[string]ControlFunc) (
 	h := &Host{o: o, nc: nc, bulk: nc}
 	h.pool = pool{run: h.run, limit: o.Concurrency, maxQueue: o.Queue, maxBytes: o.QueueBytes}
 	h.ctx, h.stop = context.WithCancel(context.Background())
-	h.deadlines = newDeadlines(h.ctx)
+	h.deadlines = deadline.NewGroup(h.ctx)
 	s := &served{share: h.pool.join(), caller: mesh.CallerFunc(func(ctx context.Context, r *mesh.Request) (*mesh.Reply, error) {
 		f := verbs[r.Op]
 		if f == nil {

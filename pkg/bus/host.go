@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go/micro"
 
 	"github.com/octomesh/octomesh/pkg/bus/subject"
+	"github.com/octomesh/octomesh/pkg/deadline"
 	"github.com/octomesh/octomesh/pkg/fault"
 	"github.com/octomesh/octomesh/pkg/mesh"
 )
@@ -55,7 +56,7 @@ type Host struct {
 	pool      pool
 	ctx       context.Context // ends every request
 	stop      context.CancelFunc
-	deadlines *deadlines
+	deadlines *deadline.Group
 
 	mu       sync.Mutex
 	projects map[string]*served
@@ -81,7 +82,7 @@ func NewHost(d Dialer, o HostOptions) (*Host, error) {
 	h := &Host{o: o, d: d, projects: make(map[string]*served)}
 	h.pool = pool{run: h.run, limit: o.Concurrency, maxQueue: o.Queue, maxBytes: o.QueueBytes}
 	h.ctx, h.stop = context.WithCancel(context.Background())
-	h.deadlines = newDeadlines(h.ctx)
+	h.deadlines = deadline.NewGroup(h.ctx)
 	var err error
 	if h.nc, err = d.Dial("calls", nats.ReconnectHandler(func(*nats.Conn) { h.reconnected() })); err == nil {
 		h.bulk, err = d.Dial("streams")

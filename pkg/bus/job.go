@@ -154,7 +154,7 @@ func (h *Host) run(j *job) {
 func (j *job) context() (ctx context.Context, cancel, disarm func()) {
 	op := mesh.LookupOp(j.req.Entity, j.req.Op)
 	if !j.stream && (op == nil || !op.Chunked) {
-		return j.host.deadlines.until(j.until), nothing, nothing
+		return j.host.deadlines.Until(j.until), nothing, nothing
 	}
 	c, stop := context.WithCancelCause(j.host.ctx)
 	t := time.AfterFunc(time.Until(j.until), func() { stop(context.DeadlineExceeded) })

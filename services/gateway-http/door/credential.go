@@ -45,7 +45,7 @@ func (d *Door) Credential(x *httpserver.Exchange, live bool) (access.Credential,
 	if err := c.WellFormed(); err != nil {
 		return access.Credential{}, err
 	}
-	c.RemoteAddr = x.Ctx.RemoteIP().String()
+	c.RemoteAddr = x.RemoteAddr()
 	return c, nil
 }
 

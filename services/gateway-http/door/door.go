@@ -79,7 +79,7 @@ func (d *Door) Identify(x *httpserver.Exchange, live bool) (*mesh.Principal, str
 // IdentifyAs is Identify for an exchange that is to be counted as the holder of
 // c's, whatever it came with. Errors: those of the Identifier, RATE_LIMITED.
 func (d *Door) IdentifyAs(x *httpserver.Exchange, c access.Credential) (*mesh.Principal, string, error) {
-	c.RemoteAddr = x.Ctx.RemoteIP().String()
+	c.RemoteAddr = x.RemoteAddr()
 	who, err := d.as(x, c)
 	return who.principal, who.token, err
 }

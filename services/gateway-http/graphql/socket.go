@@ -105,7 +105,7 @@ func (t *GraphQL) socket(x *httpserver.Exchange) {
 		return
 	}
 	s := &socket{
-		t: t, project: project, id: x.RequestID, remote: x.Ctx.RemoteIP().String(), stopping: x.Stopping(), log: t.door.Log,
+		t: t, project: project, id: x.RequestID, remote: x.RemoteAddr(), stopping: x.Stopping(), log: t.door.Log,
 		who: who, token: token, shown: credential,
 	}
 	s.ops.prepare(t.Sockets.Operations)

@@ -40,35 +40,23 @@ type Exchange struct {
 	Buf                   []byte // room for the handler to build a request in
 	detached              bool
 	lifetime              context.Context
-	cancel                context.CancelFunc
 }
 
-// Context returns a context that ends with the request's time, at the latest
-// when the handler returns. It is made once for each exchange, and not below
-// the server's own context: registering there would cost every request a lock.
+// Context returns a context that ends with the request's time. It goes on when
+// the handler returns, for a reply whose rest is written afterwards; who asks to
+// be told of its end must take that back. It is made once for each exchange.
 func (x *Exchange) Context() context.Context {
 	if x.lifetime == nil {
-		x.lifetime, x.cancel = context.WithDeadline(context.Background(), x.started.Add(x.server.o.RequestTimeout))
+		x.lifetime = x.server.deadlines.Until(x.started.Add(x.server.o.RequestTimeout))
 	}
 	return x.lifetime
 }
 
-// LongContext returns a context for a reply that is written after the handler
-// returned: it has no deadline, ends with the server, and its end is the
-// caller's to call.
+// LongContext returns a context for a reply that may take longer than a request
+// may: it has no deadline, ends with the server, and its end is the caller's to
+// call.
 func (x *Exchange) LongContext() (context.Context, context.CancelFunc) {
 	return context.WithCancel(x.server.life)
-}
-
-// KeepContext leaves the end of Context to the caller, for a reply whose rest
-// is written after the handler returned.
-func (x *Exchange) KeepContext() context.CancelFunc {
-	cancel := x.cancel
-	x.cancel = nil
-	if cancel == nil {
-		return func() {}
-	}
-	return cancel
 }
 
 // WriteTimeout is how long a client may take for one part of a reply.
@@ -108,6 +96,18 @@ func (x *Exchange) NamedProject() (string, error) {
 		}
 	}
 	return named, nil
+}
+
+// RemoteAddr returns the client's address, without a port. It may be kept.
+func (x *Exchange) RemoteAddr() string {
+	p, ok := x.Ctx.Conn().(*patient)
+	if !ok {
+		return x.Ctx.RemoteIP().String()
+	}
+	if p.remote == "" { // one request at a time comes on a connection
+		p.remote = x.Ctx.RemoteIP().String()
+	}
+	return p.remote
 }
 
 // Body returns the request's body.

@@ -2,6 +2,7 @@ package httpserver
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"net"
 	"strings"
@@ -29,7 +30,8 @@ func (l lingering) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &patient{Conn: c, of: l.silent}
+	now := time.Now()
+	p := &patient{Conn: c, of: l.silent, reads: waits{since: now}, writes: waits{since: now}}
 	l.silent.add(p)
 	return p, nil
 }
@@ -86,14 +88,39 @@ type patient struct {
 	of       *silentConns
 	spoke    atomic.Bool
 	linger   atomic.Bool
+
+	reads, writes waits
+	remote        string // the client's address, once it was asked for
 }
 
 func (p *patient) Read(b []byte) (int, error) {
+	defer p.reads.end()
+	if err := p.reads.begin(p.Conn.SetReadDeadline); err != nil {
+		return 0, err
+	}
 	n, err := p.Conn.Read(b)
 	if !p.spoke.Load() {
 		p.speak()
 	}
 	return n, err
+}
+
+func (p *patient) Write(b []byte) (int, error) {
+	defer p.writes.end()
+	if err := p.writes.begin(p.Conn.SetWriteDeadline); err != nil {
+		return 0, err
+	}
+	return p.Conn.Write(b)
+}
+
+func (p *patient) SetReadDeadline(t time.Time) error { return p.reads.want(t, p.Conn.SetReadDeadline) }
+
+func (p *patient) SetWriteDeadline(t time.Time) error {
+	return p.writes.want(t, p.Conn.SetWriteDeadline)
+}
+
+func (p *patient) SetDeadline(t time.Time) error {
+	return errors.Join(p.SetReadDeadline(t), p.SetWriteDeadline(t))
 }
 
 func (p *patient) speak() {
@@ -118,7 +145,7 @@ func (p *patient) Close() error {
 	}
 	if half, ok := p.Conn.(interface{ CloseWrite() error }); ok {
 		if half.CloseWrite() == nil && p.SetReadDeadline(time.Now().Add(lingerTime)) == nil {
-			_, _ = io.CopyN(io.Discard, p.Conn, lingerBytes)
+			_, _ = io.CopyN(io.Discard, p, lingerBytes)
 		}
 	}
 	return p.Conn.Close()

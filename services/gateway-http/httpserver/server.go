@@ -12,6 +12,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"github.com/octomesh/octomesh/pkg/deadline"
 	"github.com/octomesh/octomesh/pkg/fault"
 	"github.com/octomesh/octomesh/pkg/telemetry"
 )
@@ -66,25 +67,27 @@ func (o Options) withDefaults() Options {
 
 // Server serves a Mux over HTTP/1.1.
 type Server struct {
-	o        Options
-	mux      *Mux
-	fast     *fasthttp.Server
-	life     context.Context
-	end      context.CancelFunc
-	stopping chan struct{}
-	stopOnce sync.Once
-	streams  sync.WaitGroup
-	mu       sync.Mutex // orders streams.Add before Shutdown's Wait
-	closed   bool
-	pool     sync.Pool
-	bodies   budget
-	silent   silentConns
+	o         Options
+	mux       *Mux
+	fast      *fasthttp.Server
+	life      context.Context
+	end       context.CancelFunc
+	deadlines *deadline.Group
+	stopping  chan struct{}
+	stopOnce  sync.Once
+	streams   sync.WaitGroup
+	mu        sync.Mutex // orders streams.Add before Shutdown's Wait
+	closed    bool
+	pool      sync.Pool
+	bodies    budget
+	silent    silentConns
 }
 
 // New returns a Server that is not listening yet.
 func New(mux *Mux, o Options) *Server {
 	s := &Server{o: o.withDefaults(), mux: mux, stopping: make(chan struct{})}
 	s.life, s.end = context.WithCancel(context.Background())
+	s.deadlines = deadline.NewGroup(s.life)
 	s.pool.New = func() any { return &Exchange{Buf: make([]byte, 0, 1024)} }
 	s.bodies.limit, s.bodies.body = s.o.MaxBodies, int64(s.o.MaxBody)
 	s.bodies.life = s.o.ReadTimeout + s.o.RequestTimeout
@@ -192,9 +195,6 @@ func (s *Server) route(x *Exchange) {
 
 // finish counts, logs and recycles the exchange.
 func (s *Server) finish(x *Exchange) {
-	if x.cancel != nil {
-		x.cancel()
-	}
 	x.SetHeader("X-Content-Type-Options", "nosniff")
 	if x.Code == "" {
 		x.Code = "ok"
@@ -209,7 +209,7 @@ func (s *Server) finish(x *Exchange) {
 	if cap(x.Buf) > 64<<10 {
 		x.Buf = nil
 	}
-	x.Ctx, x.lifetime, x.cancel = nil, nil, nil
+	x.Ctx, x.lifetime = nil, nil
 	s.pool.Put(x)
 }
 

@@ -16,14 +16,13 @@ import (
 // together, in memory that stays flat however much it is. The first chunk is
 // awaited, so that a refusal can still get a reply of its own: then the error is
 // returned and nothing has been written. A producer that breaks later breaks
-// the connection, by which the client sees that the reply is not whole. cancel
-// is called and the chunks are closed in every case. head and tail must outlive
-// the handler, as ctx must: see LongContext and KeepContext.
+// the connection, by which the client sees that the reply is not whole. cancel,
+// unless it is nil, is called and the chunks are closed in every case. head and
+// tail must outlive the handler, as the contexts of an Exchange do.
 func (x *Exchange) Stream(ctx context.Context, cancel context.CancelFunc, contentType string, head []byte, chunks mesh.Chunks, tail []byte) error {
 	first, err := chunks.Next(ctx)
 	if err != nil && !errors.Is(err, io.EOF) {
-		_ = chunks.Close()
-		cancel()
+		_ = (&stream{cancel: cancel, chunks: chunks}).Close()
 		return err
 	}
 	x.Ctx.SetStatusCode(fasthttp.StatusOK)
@@ -90,6 +89,8 @@ func (b *stream) Read([]byte) (int, error) { return 0, io.ErrNoProgress }
 // Close gives the producer up.
 func (b *stream) Close() error {
 	err := b.chunks.Close()
-	b.cancel()
+	if b.cancel != nil {
+		b.cancel()
+	}
 	return err
 }

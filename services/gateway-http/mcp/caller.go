@@ -85,7 +85,7 @@ func (t *MCP) identify(x *httpserver.Exchange) (*caller, error) {
 	var who *mesh.Principal
 	if t.o.PublicKey != "" && door.Anonymous(x) {
 		c.credential = t.publicCredential()
-		c.credential.RemoteAddr = x.Ctx.RemoteIP().String()
+		c.credential.RemoteAddr = x.RemoteAddr()
 		who, token, err = t.door.IdentifyAs(x, c.credential)
 	} else {
 		who, token, c.credential, err = t.door.Identify(x, false)

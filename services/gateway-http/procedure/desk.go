@@ -82,8 +82,8 @@ func (s *Desk) Open(d *door.Door, x *httpserver.Exchange, batch bool) error {
 func (s *Desk) Leave() context.CancelFunc {
 	s.position = strings.Clone(s.position)
 	s.header.TraceParent, s.header.IdempotencyKey = strings.Clone(s.header.TraceParent), strings.Clone(s.header.IdempotencyKey)
-	cancel := s.x.KeepContext()
-	s.x = nil
+	ctx, cancel := context.WithCancel(s.ctx)
+	s.x, s.ctx = nil, ctx
 	return cancel
 }
 

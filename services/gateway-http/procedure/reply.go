@@ -48,9 +48,6 @@ func (s *Desk) One(r *mesh.Request, head, tail []byte, trimmed bool) error {
 		out.AppendBody(tail)
 		return nil
 	}
-	if cancel == nil {
-		cancel = x.KeepContext()
-	}
 	chunks := reply.Chunks
 	if chunked {
 		chunks = &lines{Chunks: chunks}

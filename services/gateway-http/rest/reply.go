@@ -49,9 +49,6 @@ func (t *REST) reply(r *request, reply *mesh.Reply, ctx context.Context, cancel 
 		x.SetHeader("Idempotency-Replayed", "true")
 	}
 	if reply.Chunks != nil {
-		if cancel == nil {
-			cancel = x.KeepContext()
-		}
 		r.stream(reply, ctx, cancel)
 		return
 	}

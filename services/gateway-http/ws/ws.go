@@ -115,7 +115,7 @@ func (t *WS) open(x *httpserver.Exchange) error {
 		return err
 	}
 	c := &conn{
-		t: t, ctx: detached.Context(), project: strings.Clone(project), remote: x.Ctx.RemoteIP().String(), id: x.RequestID,
+		t: t, ctx: detached.Context(), project: strings.Clone(project), remote: x.RemoteAddr(), id: x.RequestID,
 		quiet: x.Query("events") == "0" || x.Query("events") == "false", stopping: x.Stopping(), log: t.door.Log,
 	}
 	err = t.upgrader.Upgrade(x.Ctx, func(socket *websocket.Conn) {
