@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unsafe"
 
 	"github.com/nats-io/nats.go"
 
@@ -263,7 +264,7 @@ func (c *Client) attempt(ctx context.Context, x *exchange, p *pending, deadline 
 	if len(p.buf) > MaxHeader {
 		return nil, false, fault.New(fault.InvalidRequest, "request id, trace context, idempotency key and token are together longer than %d bytes", MaxHeader)
 	}
-	p.header[0] = string(p.buf)
+	p.header[0] = unsafe.String(unsafe.SliceData(p.buf), len(p.buf)) // a publish copies what it sends
 	t := l.register(p)
 	p.msg.Subject, p.msg.Reply, p.msg.Data = x.subject, t.subject, x.data
 	if err := l.nc.PublishMsg(&p.msg); err != nil {

@@ -84,7 +84,7 @@ func NewHost(d Dialer, o HostOptions) (*Host, error) {
 	h.ctx, h.stop = context.WithCancel(context.Background())
 	h.deadlines = deadline.NewGroup(h.ctx)
 	var err error
-	if h.nc, err = d.Dial("calls", nats.ReconnectHandler(func(*nats.Conn) { h.reconnected() })); err == nil {
+	if h.nc, err = d.Dial("calls", nats.SkipSubjectValidation(), nats.ReconnectHandler(func(*nats.Conn) { h.reconnected() })); err == nil {
 		h.bulk, err = d.Dial("streams")
 	}
 	if err == nil && o.Discover != nil {

@@ -75,7 +75,7 @@ func openLane(d Dialer, purpose string) (*lane, error) {
 	for i := range l.shards {
 		l.shards[i].m = make(map[uint64]*pending)
 	}
-	nc, err := d.Dial(purpose, nats.ReconnectBufSize(-1),
+	nc, err := d.Dial(purpose, nats.ReconnectBufSize(-1), nats.SkipSubjectValidation(), // pkg/bus/subject made them
 		nats.DisconnectErrHandler(func(*nats.Conn, error) { l.down() }),
 		nats.ReconnectHandler(func(*nats.Conn) { l.back() }),
 		// It comes after that of the disconnect. Who waits for a connection goes

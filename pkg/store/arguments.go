@@ -64,7 +64,8 @@ func (a *arguments) close() {
 	for _, d := range a.docs {
 		d.Release()
 	}
-	a.docs = nil
+	clear(a.docs)
+	a.docs = a.docs[:0]
 }
 
 // read reads the members of v: a request object, or with item one of a

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"sync"
 
 	"github.com/octomesh/octomesh/pkg/fault"
 	"github.com/octomesh/octomesh/pkg/mesh"
@@ -26,6 +27,22 @@ type call struct {
 	// restoring tells that a record comes from an export: its times stay, and it
 	// may refer to what is soft-deleted.
 	restoring bool
+
+	found find   // of a read
+	key   []byte // room for that of a plan
+}
+
+// calls are those whose reply is made.
+var calls = sync.Pool{New: func() any { return new(call) }}
+
+// end gives back what the arguments need, and the call itself where nobody has
+// it any more: a read that went wrong, or a write, may still be under way.
+func (c *call) end(over *bool) {
+	c.args.close()
+	if *over {
+		*c = call{args: arguments{docs: c.args.docs}, key: c.key}
+		calls.Put(c)
+	}
 }
 
 // reading is a read that is ready to run: parsed, checked and planned.
@@ -50,11 +67,12 @@ type writing interface {
 // INVALID_FILTER, VALIDATION_ERROR, CONFLICT, FORBIDDEN, GAP, TIMEOUT,
 // PAYLOAD_TOO_LARGE, and what the database says of its state.
 func (s *Store) Call(ctx context.Context, r *mesh.Request, g Guard) (*mesh.Reply, error) {
-	c := &call{store: s, state: s.state.Load(), request: r, guard: g, item: -1}
+	c, over := calls.Get().(*call), false
+	defer c.end(&over)
+	c.store, c.state, c.request, c.guard, c.item = s, s.state.Load(), r, g, -1
 	if err := c.address(r.Entity, r.Op); err != nil {
 		return nil, err
 	}
-	defer c.args.close()
 	if err := c.args.parse(r.Args); err != nil {
 		return nil, err
 	}
@@ -95,7 +113,9 @@ func (s *Store) Call(ctx context.Context, r *mesh.Request, g Guard) (*mesh.Reply
 		if err != nil {
 			return nil, err
 		}
-		return c.read(ctx, t)
+		reply, err := c.read(ctx, t)
+		over = err == nil
+		return reply, err
 	}
 	t, err := c.writing()
 	if err != nil {

@@ -38,9 +38,10 @@ func (c *call) findByID() (reading, error) {
 	if allowed := c.allowed(c.model.entity, mesh.Read); visible != nil || allowed != nil {
 		where = query.Join(where, visible, allowed)
 	}
-	return &find{call: c, plan: p, one: true, q: query.Select{
+	c.found = find{call: c, plan: p, one: true, q: query.Select{
 		Entity: c.model.entity, Projection: p.Projection, Where: where, Limit: 1,
-	}}, nil
+	}}
+	return &c.found, nil
 }
 
 func (c *call) findOne() (reading, error) {
@@ -97,7 +98,8 @@ func (c *call) page(where query.Expr) (*find, error) {
 			return nil, err
 		}
 	}
-	f := &find{call: c, plan: p, matching: where, keys: places(p, order), q: query.Select{
+	f := &c.found
+	*f = find{call: c, plan: p, matching: where, keys: places(p, order), q: query.Select{
 		Entity: c.model.entity, Projection: p.Projection, Where: where, Sort: order, Limit: limit, Skip: skip,
 	}}
 	f.fingerprint = query.Fingerprint(c.model.entity, where, order)

@@ -16,8 +16,8 @@ func (c *call) plan(extra []query.Order) (*populate.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	var scratch [256]byte
-	key := c.planKey(scratch[:0], relations, extra)
+	key := c.planKey(c.key[:0], relations, extra)
+	c.key = key
 	if p := c.state.plans.get(key); p != nil {
 		return p, nil
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/octomesh/octomesh/pkg/access"
@@ -124,22 +125,31 @@ func ofFeed(r *mesh.Request) bool {
 // identified finds out who calls.
 func (s *Service) identified(next mesh.Caller) mesh.Caller {
 	return mesh.CallerFunc(func(ctx context.Context, r *mesh.Request) (*mesh.Reply, error) {
-		c := *r
-		if ofFeed(r) {
-			c.Principal = feed
-			return next.Call(ctx, &c)
+		who := feed
+		if !ofFeed(r) {
+			var err error
+			if who, err = s.identity.Caller(ctx, &r.Header); err != nil {
+				return nil, err
+			}
+			if err = s.within(who, r.Native); err != nil {
+				return nil, err
+			}
 		}
-		var err error
-		if c.Principal, err = s.identity.Caller(ctx, &r.Header); err != nil {
-			return nil, err
+		c := known.Get().(*mesh.Request)
+		*c = *r
+		c.Principal, c.Transport = who, transport(r)
+		reply, err := next.Call(ctx, c)
+		// A write that was given up may still be under way, and chunks still come.
+		if err == nil && reply.Chunks == nil {
+			*c = mesh.Request{}
+			known.Put(c)
 		}
-		if err = s.within(c.Principal, r.Native); err != nil {
-			return nil, err
-		}
-		c.Transport = transport(r)
-		return next.Call(ctx, &c)
+		return reply, err
 	})
 }
+
+// known are requests whose caller is known.
+var known = sync.Pool{New: func() any { return new(mesh.Request) }}
 
 // within holds a native client to its rate. Whoever comes through a gateway was
 // counted there.
@@ -151,16 +161,16 @@ func (s *Service) within(p *mesh.Principal, native string) error {
 	return err
 }
 
-// classes are the classes that a request's caller must have. An op that does not
+// classes adds the classes that a request's caller must have. An op that does not
 // exist is asked for as a read: who may not even read is not told what there is.
 // A transaction needs, beside write, read for the reads in it. guarded tells that
 // deleteMany needs admin beside write, in a transaction too.
-func classes(r *mesh.Request, guarded bool) []mesh.Class {
+func classes(list []mesh.Class, r *mesh.Request, guarded bool) []mesh.Class {
 	op := mesh.LookupOp(r.Entity, r.Op)
 	if op == nil {
-		return []mesh.Class{mesh.Read}
+		return append(list, mesh.Read)
 	}
-	list := demand(nil, op, guarded)
+	list = demand(list, op, guarded)
 	if op.Name != "transaction" {
 		return list
 	}
@@ -202,7 +212,8 @@ func (s *Service) authorized(p *projects.Project) mesh.Middleware {
 	guarded := s.config.DeleteMany == mesh.Admin.String()
 	return func(next mesh.Caller) mesh.Caller {
 		return mesh.CallerFunc(func(ctx context.Context, r *mesh.Request) (*mesh.Reply, error) {
-			for _, class := range classes(r, guarded) {
+			var room [3]mesh.Class
+			for _, class := range classes(room[:0], r, guarded) {
 				if err := access.Check(r.Principal, access.Ask{ProjectID: p.ID, Project: p.Slug, Class: class, Transport: r.Transport}); err != nil {
 					return nil, err
 				}

@@ -26,7 +26,7 @@ func TestClassesOfATransaction(t *testing.T) {
 		{"_project", "transaction", `{`, "[write]"},
 		{"_project", "transaction", ``, "[write]"},
 	} {
-		if got := fmt.Sprint(classes(&mesh.Request{Entity: c.entity, Op: c.op, Args: []byte(c.args)}, false)); got != c.want {
+		if got := fmt.Sprint(classes(nil, &mesh.Request{Entity: c.entity, Op: c.op, Args: []byte(c.args)}, false)); got != c.want {
 			t.Errorf("%s %s asks for %s, want %s", c.op, c.args, got, c.want)
 		}
 	}
@@ -47,7 +47,7 @@ func TestDeleteManyForAdministrators(t *testing.T) {
 		if c.op == "transaction" {
 			entity = mesh.ProjectEntity
 		}
-		if got := fmt.Sprint(classes(&mesh.Request{Entity: entity, Op: c.op, Args: []byte(c.args)}, true)); got != c.want {
+		if got := fmt.Sprint(classes(nil, &mesh.Request{Entity: entity, Op: c.op, Args: []byte(c.args)}, true)); got != c.want {
 			t.Errorf("%s %s asks for %s, want %s", c.op, c.args, got, c.want)
 		}
 	}

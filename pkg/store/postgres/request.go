@@ -31,6 +31,7 @@ type request struct {
 	whole    bool         // the answer is kept, however large
 	err      error
 
+	row   row // the one that each gives
 	state atomic.Int32
 	done  chan struct{} // cap 1
 	tries int
@@ -162,12 +163,12 @@ func (r *request) each(kinds []schema.Kind, each func(*row) error) error {
 	if len(r.rows) == 0 {
 		return nil
 	}
-	out := row{kinds: kinds, formats: r.formats}
+	r.row.kinds, r.row.formats = kinds, r.formats
 	for b := r.rows; len(b) > 0; {
 		n := binary.BigEndian.Uint32(b)
-		out.read(b[4 : 4+n])
+		r.row.read(b[4 : 4+n])
 		b = b[4+n:]
-		if err := each(&out); err != nil {
+		if err := each(&r.row); err != nil {
 			return err
 		}
 	}
