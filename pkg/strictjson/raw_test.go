@@ -1,6 +1,7 @@
 package strictjson_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -67,5 +68,24 @@ func TestMembersStopsEarly(t *testing.T) {
 	}
 	if strictjson.Members([]byte(`[1]`), nil) || strictjson.Elements([]byte(`{}`), nil) || strictjson.Elements(nil, nil) {
 		t.Error("found what is not there")
+	}
+}
+
+// TestSpecial finds the first byte to escape wherever it stands.
+func TestSpecial(t *testing.T) {
+	for n := range 40 {
+		plain := bytes.Repeat([]byte("aé\x7f"), 14)[:n]
+		if i := strictjson.Special(plain); i != -1 {
+			t.Errorf("%q: %d", plain, i)
+		}
+		for at := range n {
+			for _, c := range []byte("\x00\x1f\"\\") {
+				b := bytes.Clone(plain)
+				b[at] = c
+				if i := strictjson.Special(append(b, '\\')); i != at {
+					t.Errorf("%q: %d, want %d", b, i, at)
+				}
+			}
+		}
 	}
 }

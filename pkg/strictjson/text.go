@@ -134,8 +134,14 @@ const hexDigits = "0123456789abcdef"
 // is escaped; s must be valid UTF-8, which every way in checks.
 func AppendString[S ~string | ~[]byte](dst []byte, s S) []byte {
 	dst = append(dst, '"')
-	start := 0
-	for i := 0; i < len(s); i++ {
+	at := len(dst)
+	dst = append(dst, s...)
+	start := Special(dst[at:])
+	if start < 0 { // as most texts are
+		return append(dst, '"')
+	}
+	dst = dst[:at+start]
+	for i := start; i < len(s); i++ {
 		x := s[i]
 		if x >= 0x20 && x != '"' && x != '\\' {
 			continue
@@ -157,6 +163,28 @@ func AppendString[S ~string | ~[]byte](dst []byte, s S) []byte {
 	}
 	dst = append(dst, s[start:]...)
 	return append(dst, '"')
+}
+
+// Special returns where the first byte of b stands that a JSON string cannot show
+// as it is (RFC 8259 section 7), or -1. It looks at eight bytes at a time.
+func Special(b []byte) int {
+	const ones, tops = 0x0101010101010101, 0x8080808080808080
+	i := 0
+	for ; i+8 <= len(b); i += 8 {
+		x := binary.LittleEndian.Uint64(b[i:])
+		quote, slash := x^(ones*'"'), x^(ones*'\\')
+		// A top bit is set where a byte is below space, or zero after the exclusive
+		// or; a borrow can set further ones, but only above such a byte.
+		if ((x-ones*' ')&^x|(quote-ones)&^quote|(slash-ones)&^slash)&tops != 0 {
+			break
+		}
+	}
+	for ; i < len(b); i++ {
+		if c := b[i]; c < 0x20 || c == '"' || c == '\\' {
+			return i
+		}
+	}
+	return -1
 }
 
 // unescape appends a checked string to resolved, without its escapes.

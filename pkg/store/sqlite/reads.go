@@ -77,11 +77,11 @@ func (r *row) change() *mesh.Change {
 
 // copy returns a copy of a column's bytes, nil for null.
 func (r *row) copy(i int) []byte {
-	n := r.stmt.ColumnLen(i)
-	if n == 0 && r.Null(i) {
+	column := r.stmt.ColumnReader(i)
+	if column.Len() == 0 && r.Null(i) {
 		return nil
 	}
-	return r.bytes(make([]byte, 0, n), i, n)
+	return take(make([]byte, 0, column.Len()), column)
 }
 
 // Oldest implements driver.Reader.

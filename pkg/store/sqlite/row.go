@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"bytes"
 	"math"
 	"time"
 	"unsafe"
@@ -8,6 +9,7 @@ import (
 	"zombiezen.com/go/sqlite"
 
 	"github.com/octomesh/octomesh/pkg/schema"
+	"github.com/octomesh/octomesh/pkg/strictjson"
 )
 
 // row is the current row of a statement.
@@ -21,16 +23,17 @@ type row struct {
 	begins int64
 }
 
-// bytes copies a column's bytes to dst, straight from the statement.
-func (r *row) bytes(dst []byte, i, n int) []byte {
-	at := len(dst)
+// take copies a column's bytes to dst, straight from the statement: column is its
+// ColumnReader, which knows their number without asking SQLite again.
+func take(dst []byte, column *bytes.Reader) []byte {
+	at, n := len(dst), column.Len()
 	if cap(dst)-at < n {
 		grown := make([]byte, at, 2*cap(dst)+n)
 		copy(grown, dst)
 		dst = grown
 	}
 	dst = dst[:at+n]
-	r.stmt.ColumnBytes(i, dst[at:])
+	_, _ = column.Read(dst[at:]) // of nothing it is EOF
 	return dst
 }
 
@@ -38,20 +41,20 @@ func (r *row) bytes(dst []byte, i, n int) []byte {
 func (r *row) AppendJSON(dst []byte, i int) []byte {
 	switch r.kinds[i] {
 	case schema.KindText, schema.KindTime, schema.KindJSON, schema.KindDecimal:
-		n := r.stmt.ColumnLen(i)
-		if n == 0 && r.Null(i) {
+		column := r.stmt.ColumnReader(i)
+		if column.Len() == 0 && r.Null(i) {
 			return append(dst, "null"...)
 		}
 		switch r.kinds[i] {
 		case schema.KindText:
-			return r.appendText(dst, i, n)
+			return appendText(dst, column)
 		case schema.KindTime:
-			return r.appendTime(dst, i, n)
+			return appendTime(dst, column)
 		}
-		if n == 0 { // an empty text is no JSON, a foreign program wrote it
+		if column.Len() == 0 { // an empty text is no JSON, a foreign program wrote it
 			return append(dst, "null"...)
 		}
-		return r.bytes(dst, i, n)
+		return take(dst, column)
 	}
 	if r.Null(i) {
 		return append(dst, "null"...)
@@ -74,16 +77,11 @@ func (r *row) AppendJSON(dst []byte, i int) []byte {
 
 // appendText appends text in quotes; only a text that needs escapes is copied
 // twice.
-func (r *row) appendText(dst []byte, i, n int) []byte {
+func appendText(dst []byte, column *bytes.Reader) []byte {
 	at := len(dst)
-	dst = r.bytes(append(dst, '"'), i, n)
-	for k, c := range dst[at+1:] {
-		if c < 0x20 || c == '"' || c == '\\' {
-			rest := string(dst[at+1+k:])
-			dst = schema.AppendString(dst[:at+k+1], rest) // opens with a quote of its own …
-			copy(dst[at+k+1:], dst[at+k+2:])              // … which goes
-			return dst[:len(dst)-1]
-		}
+	dst = take(append(dst, '"'), column)
+	if strictjson.Special(dst[at+1:]) >= 0 {
+		return schema.AppendString(dst[:at], string(dst[at+1:]))
 	}
 	return append(dst, '"')
 }
@@ -93,9 +91,9 @@ func isInstant(b []byte) bool {
 	return len(b) == len(schema.TimeLayout) && b[4] == '-' && b[10] == 'T' && b[19] == '.' && b[23] == 'Z'
 }
 
-func (r *row) appendTime(dst []byte, i, n int) []byte {
+func appendTime(dst []byte, column *bytes.Reader) []byte {
 	at := len(dst)
-	dst = r.bytes(append(dst, '"'), i, n)
+	dst = take(append(dst, '"'), column)
 	if isInstant(dst[at+1:]) {
 		return append(dst, '"')
 	}
@@ -181,12 +179,12 @@ func (r *row) Null(i int) bool { return r.stmt.ColumnIsNull(i) }
 // Text implements driver.Row. What it has given out stays valid until the next
 // row.
 func (r *row) Text(i int) []byte {
-	n := r.stmt.ColumnLen(i)
-	at := len(r.text)
+	column := r.stmt.ColumnReader(i)
+	at, n := len(r.text), column.Len()
 	if cap(r.text)-at < n { // earlier texts keep the memory that they have
 		r.text, at = make([]byte, 0, max(256, 2*cap(r.text), n)), 0
 	}
-	r.text = r.bytes(r.text, i, n)
+	r.text = take(r.text, column)
 	return r.text[at:len(r.text):len(r.text)]
 }
 
@@ -198,8 +196,9 @@ func (r *row) AppendText(dst []byte, i int) ([]byte, bool) {
 	}
 	n := r.stmt.ColumnBytes(i, dst[at:cap(dst)])
 	if n == cap(dst)-at { // it may be longer
-		n = r.stmt.ColumnLen(i)
-		dst = r.bytes(dst[:at], i, n)
+		column := r.stmt.ColumnReader(i)
+		n = column.Len()
+		dst = take(dst[:at], column)
 	}
 	if n == 0 && (r.kinds[i] != schema.KindText || r.Null(i)) { // an empty text is no JSON and no decimal
 		return dst[:at], false
