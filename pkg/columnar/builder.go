@@ -31,7 +31,8 @@ type Builder struct {
 	width   int       // bytes that each row takes in the other columns
 	varying []*column // those of which a row may have any length, lists' elements too
 	rows    int
-	next    int // where the next member of the record is expected
+	raw     bool // there are texts of rows at which nobody has looked
+	next    int  // where the next member of the record is expected
 	err     error
 }
 
@@ -46,7 +47,7 @@ func NewBuilder(s *Shape, rows int) *Builder {
 	for i := range s.fields {
 		c := newColumn(&s.fields[i])
 		b.columns[i] = c
-		switch fixed := c.fixed(); {
+		switch fixed := c.width; {
 		case c.elem != nil:
 			b.width += 4
 			b.varying = append(b.varying, c.elem)
@@ -80,7 +81,7 @@ func (b *Builder) size() int {
 
 // Reset empties the batch and keeps its buffers.
 func (b *Builder) Reset() {
-	b.rows = 0
+	b.rows, b.raw = 0, false
 	for _, c := range b.columns {
 		c.reset()
 	}
@@ -144,11 +145,18 @@ func (b *Builder) member(key []byte, v *fastjson.Value) {
 	b.err = b.columns[i].add(v)
 }
 
-// batch views the columns as Arrow. It is valid until the Builder changes.
-func (b *Builder) batch() arrow.RecordBatch {
+// batch views the columns as Arrow. It is valid until the Builder changes. Errors:
+// INTERNAL for a text that is no UTF-8.
+func (b *Builder) batch() (arrow.RecordBatch, error) {
 	columns := make([]arrow.Array, len(b.columns))
 	for i, c := range b.columns {
+		switch c.kind {
+		case texts, documents, ids, loose:
+			if b.raw && !c.sound() {
+				return nil, errText
+			}
+		}
 		columns[i] = array.MakeFromData(c.array())
 	}
-	return array.NewRecordBatch(b.shape.arrow, columns, int64(b.rows))
+	return array.NewRecordBatch(b.shape.arrow, columns, int64(b.rows)), nil
 }

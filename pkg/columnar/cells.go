@@ -21,9 +21,11 @@ type Cells interface {
 
 // Add takes a row in; places says for each column which cell it is, -1 for none.
 // The batch is then what AddJSON would have made of the row's record. Errors and
-// what follows: as AddJSON.
+// what follows: as AddJSON, but a text that is no UTF-8 may show when the batch is
+// written.
 func (b *Builder) Add(row Cells, places []int) error {
 	b.rows++
+	b.raw = true
 	for i, c := range b.columns {
 		if places[i] < 0 || c.hollow {
 			c.null()
@@ -49,7 +51,8 @@ func (b *Builder) cell(c *column, row Cells, i int) error {
 		}
 		return nil
 	case texts, documents, ids, loose:
-		return c.take(row, i)
+		c.take(row, i)
+		return nil
 	}
 	raw, ok := row.AppendText(b.scratch[:0], i)
 	b.scratch = raw
@@ -85,18 +88,13 @@ func (b *Builder) cell(c *column, row Cells, i int) error {
 	return c.add(v)
 }
 
-// take takes a text as it is.
-func (c *column) take(row Cells, i int) error {
-	at := len(c.data)
+// take takes a text as it is, which may be no UTF-8.
+func (c *column) take(row Cells, i int) {
 	data, ok := row.AppendText(c.data, i)
 	if !ok {
 		c.null()
-		return nil
-	}
-	if !utf8.Valid(data[at:]) {
-		return errText
+		return
 	}
 	c.data = data
 	c.done()
-	return nil
 }

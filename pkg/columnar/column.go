@@ -3,6 +3,7 @@ package columnar
 import (
 	"encoding/binary"
 	"math/bits"
+	"unicode/utf8"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -16,6 +17,7 @@ type column struct {
 	kind    kind
 	scale   int
 	hollow  bool
+	width   int // bytes of each value; 0 = it depends, or a bit
 	of      arrow.DataType
 	n       int
 	nulls   int
@@ -26,9 +28,9 @@ type column struct {
 }
 
 func newColumn(f *field) *column {
-	c := &column{kind: f.kind, scale: f.scale, hollow: f.hollow, of: f.arrowType()}
+	c := &column{kind: f.kind, scale: f.scale, hollow: f.hollow, width: f.kind.width(), of: f.arrowType()}
 	if f.kind == lists {
-		c.elem = &column{kind: f.elem, scale: f.scale, of: scalar(f.elem, f.scale)}
+		c.elem = &column{kind: f.elem, scale: f.scale, width: f.elem.width(), of: scalar(f.elem, f.scale)}
 	}
 	c.reset()
 	return c
@@ -44,9 +46,8 @@ func (c *column) reset() {
 	}
 }
 
-// fixed is how many bytes each value takes; 0 = it depends, or a bit.
-func (c *column) fixed() int {
-	switch c.kind {
+func (k kind) width() int {
+	switch k {
 	case floats, integers, instants:
 		return 8
 	case decimals:
@@ -68,7 +69,7 @@ func (c *column) null() {
 	case truths:
 		c.data = appendBit(c.data, c.n, false)
 	default:
-		c.data = append(c.data, nothing[:c.fixed()]...)
+		c.data = append(c.data, nothing[:c.width]...)
 	}
 	c.close()
 }
@@ -86,9 +87,10 @@ func (c *column) done() {
 func (c *column) close() {
 	c.n++
 	switch {
-	case c.kind == lists:
+	case c.width > 0 || c.kind == truths:
+	case c.elem != nil:
 		c.offsets = binary.LittleEndian.AppendUint32(c.offsets, uint32(c.elem.n))
-	case c.kind != truths && c.fixed() == 0:
+	default:
 		c.offsets = binary.LittleEndian.AppendUint32(c.offsets, uint32(len(c.data)))
 	}
 }
@@ -96,7 +98,7 @@ func (c *column) close() {
 // cut takes all but the first n values back; lists have no lists in them.
 func (c *column) cut(n int) {
 	c.n = n
-	switch size := c.fixed(); {
+	switch size := c.width; {
 	case c.kind == truths:
 		c.data = cutBits(c.data, n)
 	case size > 0:
@@ -131,6 +133,20 @@ func (c *column) word(v uint64) {
 	c.done()
 }
 
+// sound reports whether each text is UTF-8: whether all of them together are,
+// which costs a fraction of looking at each, and none begins within a character.
+func (c *column) sound() bool {
+	if !utf8.Valid(c.data) {
+		return false
+	}
+	for at := 4; at < len(c.offsets)-4; at += 4 {
+		if begin := binary.LittleEndian.Uint32(c.offsets[at:]); int(begin) < len(c.data) && !utf8.RuneStart(c.data[begin]) {
+			return false
+		}
+	}
+	return true
+}
+
 func appendBit(dst []byte, i int, set bool) []byte {
 	if i&7 == 0 {
 		dst = append(dst, 0)
@@ -152,7 +168,7 @@ func (c *column) array() arrow.ArrayData {
 	case c.kind == lists:
 		buffers = append(buffers, memory.NewBufferBytes(c.offsets))
 		children = []arrow.ArrayData{c.elem.array()}
-	case c.kind == truths || c.fixed() > 0:
+	case c.kind == truths || c.width > 0:
 		buffers = append(buffers, memory.NewBufferBytes(c.data))
 	default:
 		buffers = append(buffers, memory.NewBufferBytes(c.offsets), memory.NewBufferBytes(c.data))

@@ -74,11 +74,15 @@ func (s *Shape) Encapsulated() []byte {
 	return out.out
 }
 
-// Batch appends what the Builder holds, and empties it.
+// Batch appends what the Builder holds, and empties it. Errors: INTERNAL for a text
+// that is no UTF-8.
 func (e *Encoder) Batch(dst []byte, b *Builder) ([]byte, error) {
-	batch := b.batch()
+	batch, err := b.batch()
+	if err != nil {
+		return dst, err
+	}
 	e.out = dst
-	err := e.w.Write(batch)
+	err = e.w.Write(batch)
 	batch.Release()
 	b.Reset()
 	return e.taken(err)

@@ -3,6 +3,7 @@ package columnar
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
 
@@ -145,6 +146,47 @@ type row []string
 
 func (r row) AppendText(dst []byte, i int) ([]byte, bool) { return append(dst, r[i]...), true }
 func (r row) Word(int) (uint64, bool)                     { return 0, false }
+
+// Each text of a row is UTF-8, also where they are so together.
+func TestTextCells(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		texts []string
+		sound bool
+	}{
+		{[]string{"a", "", "Liège", "", "東京", ""}, true},
+		{[]string{"", ""}, true},
+		{[]string{"a", "\xff", "b"}, false},
+		{[]string{"Li\xc3", "\xa8ge"}, false},
+		{[]string{"", "\xc3", "", "\xa8"}, false},
+		{[]string{"\xa8"}, false},
+		{[]string{"a", "\xe6\x9d"}, false},
+	} {
+		b, _ := builders(t, AsText)
+		places := make([]int, len(b.columns))
+		for i := range places {
+			places[i] = -1
+			switch b.shape.fields[i].name {
+			case "id", "s":
+				places[i] = 0
+			}
+		}
+		var err error
+		for _, text := range c.texts {
+			err = errors.Join(err, b.Add(row{text}, places))
+		}
+		e, broken := NewEncoder(b.shape, "")
+		if broken != nil {
+			t.Fatal(broken)
+		}
+		if err == nil {
+			_, err = e.Batch(nil, b)
+		}
+		if (err == nil) != c.sound {
+			t.Errorf("%q: %v", c.texts, err)
+		}
+	}
+}
 
 // A cell becomes one list, whatever is around its JSON; what is none is an error.
 func TestListCells(t *testing.T) {

@@ -65,7 +65,7 @@ func (t *table) produce(ctx context.Context, r driver.Reader, to *chunks) (err e
 func (t *table) plain(ctx context.Context, r driver.Reader) error {
 	q := t.find.q
 	return r.Select(ctx, &q, func(row driver.Row) error {
-		if cells, ok := row.(driver.Cells); ok {
+		if cells, ok := row.(columnar.Cells); ok {
 			if err := t.batch.Add(cells, t.places); err != nil {
 				return err
 			}

@@ -163,14 +163,11 @@ func (r *row) time(i int) (int64, bool) {
 
 // clock is the time of day of an instant in its fixed form, in milliseconds.
 func clock(b []byte) (ms int64, ok bool) {
-	two := func(i int) uint { return uint(b[i]-'0')*10 + uint(b[i+1]-'0') }
-	for _, i := range [...]int{11, 12, 14, 15, 17, 18, 20, 21, 22} {
-		if b[i]-'0' > 9 {
-			return 0, false
-		}
-	}
-	h, m, s := two(11), two(14), two(17)
-	return int64((h*60+m)*60+s)*1000 + int64(two(20)*10+uint(b[22]-'0')), h < 24 && m < 60 && s < 60 && b[13] == ':' && b[16] == ':'
+	t := (*[12]byte)(b[11:]) // 15:04:05.000
+	two := func(i int) int64 { return int64(t[i]-'0')*10 + int64(t[i+1]-'0') }
+	most := max(t[0]-'0', t[1]-'0', t[3]-'0', t[4]-'0', t[6]-'0', t[7]-'0', t[9]-'0', t[10]-'0', t[11]-'0')
+	h, m, s := two(0), two(3), two(6)
+	return ((h*60+m)*60+s)*1000 + two(9)*10 + int64(t[11]-'0'), most <= 9 && h < 24 && m < 60 && s < 60 && t[2] == ':' && t[5] == ':'
 }
 
 // Null implements driver.Row.
