@@ -53,7 +53,8 @@ func (t *creation) write(w *work) (outcome, error) {
 // those values that the filter demands by equality and data does not name.
 type upserting struct {
 	call   *call
-	where  query.Expr
+	named  string     // the id that is all the filter asks for; "" = it asks for more
+	where  query.Expr // what the record is found by then
 	patch  *patch
 	demand []assignment
 	id     string // of the new record, if it comes to that
@@ -65,7 +66,6 @@ func (c *call) upsert() (writing, error) {
 	if err != nil {
 		return nil, err
 	}
-	where := query.Join(c.within(scope, asked, mesh.Write), c.model.live)
 	p, err := c.patch()
 	if err != nil {
 		return nil, err
@@ -73,9 +73,15 @@ func (c *call) upsert() (writing, error) {
 	if p.id.ref > 0 {
 		return nil, problems{{"id", "name the record in the filter"}}.fault(c.model.entity)
 	}
-	t := &upserting{call: c, where: where, patch: p, id: p.id.id}
+	t := &upserting{call: c, patch: p, id: p.id.id}
 	if err := t.demands(asked); err != nil {
 		return nil, err
+	}
+	if only, ok := asked.(query.Compare); ok && only.Column.Role == schema.RoleID && only.Op == query.Eq {
+		t.named = only.Value.Text()
+	}
+	if t.named == "" {
+		t.where = query.Join(c.within(scope, asked, mesh.Write), c.model.live)
 	}
 	if t.id == "" {
 		t.id = c.store.options.NewID()
@@ -132,19 +138,12 @@ func (t *upserting) write(w *work) (outcome, error) {
 			return outcome{}, err
 		}
 	}
-	ids, err := w.find(m, t.where, 1)
+	row, err := t.find(w)
 	if err != nil {
 		return outcome{}, err
 	}
-	for _, id := range ids {
-		row, err := w.load(m, id)
-		if err != nil {
-			return outcome{}, err
-		}
-		if row == nil {
-			continue
-		}
-		if err := t.patch.keeps(m, id); err != nil {
+	if row != nil {
+		if err := t.patch.keeps(m, m.idOf(row)); err != nil {
 			return outcome{}, err
 		}
 		if err := w.expect(m, row, t.call.args.expectedVersion); err != nil {
@@ -158,12 +157,24 @@ func (t *upserting) write(w *work) (outcome, error) {
 	}
 	whole := *t.patch
 	whole.values = append(append([]assignment(nil), t.demand...), t.patch.values...)
-	row, err := t.call.fresh(t.id, &whole, w.ref)
-	if err != nil {
+	if row, err = t.call.fresh(t.id, &whole, w.ref); err != nil {
 		return outcome{}, err
 	}
 	err = w.insert(m, row, &whole, mesh.Upserted)
 	return t.call.recordOf(row), err
+}
+
+// find returns the record that is there, locked, or nil.
+func (t *upserting) find(w *work) (schema.Row, error) {
+	m, id := t.call.model, t.named
+	if id == "" {
+		ids, err := w.find(m, t.where, 1)
+		if err != nil || len(ids) == 0 {
+			return nil, err
+		}
+		id = ids[0]
+	}
+	return w.load(m, id)
 }
 
 // keeps refuses data that names another id than the record has.

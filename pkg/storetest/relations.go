@@ -233,6 +233,7 @@ func softDelete(d *db) {
 	// Its unique values are free again, its id is not, and nobody can refer to it.
 	d.do("create Note", `{"data":{"id":"o","code":"c"}}`)
 	d.fails(fault.Conflict, "create Note", `{"data":{"id":"n"}}`)
+	d.fails(fault.Conflict, "upsert Note", `{"filter":{"id":"n"},"data":{"text":"y"}}`)
 	d.fails(fault.ValidationError, "create Note", `{"data":{"parent":"n"}}`)
 }
 

@@ -102,6 +102,9 @@ func upsert(d *db) {
 	d.fails(fault.ValidationError, "upsert Author", `{"filter":{"age":77},"data":{}}`) // name is required
 	d.fails(fault.ValidationError, "upsert Author", `{"filter":{"id":"a"},"data":{"id":"z"}}`)
 	d.want("count Author", `{}`, `2`)
+	// By id alone.
+	d.want("upsert Author", `{"filter":{"id":"q"},"data":{"name":"Q"},"select":"name"}`, `{"id":"q","_version":1,"name":"Q"}`)
+	d.want("upsert Author", `{"filter":{"id":{"$eq":"q"}},"data":{"age":7},"select":"name,age"}`, `{"id":"q","_version":2,"name":"Q","age":7}`)
 }
 
 func increment(d *db) {
