@@ -9,6 +9,8 @@ import (
 	"google.golang.org/grpc/codes"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
+
+	"github.com/octomesh/octomesh/services/gateway-grpc/rpc"
 )
 
 // health tells whether the gateway serves (grpc.health.v1): as a whole, and each
@@ -21,7 +23,7 @@ type health struct {
 }
 
 func registerHealth(server *grpc.Server, s *Services) {
-	healthv1.RegisterHealthServer(server, &health{services: s, known: sync.OnceValue(server.GetServiceInfo)})
+	healthv1.RegisterHealthServer(rpc.Streams{ServiceRegistrar: server}, &health{services: s, known: sync.OnceValue(server.GetServiceInfo)})
 }
 
 func (h *health) of(ctx context.Context, name string) (healthv1.HealthCheckResponse_ServingStatus, error) {

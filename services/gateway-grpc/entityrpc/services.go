@@ -24,8 +24,9 @@ const Transport = "grpc"
 // Services serves the entities of all projects.
 type Services struct {
 	*rpc.Entrance
-	// Pause is after how long an idle Watch is told its position.
-	Pause time.Duration
+	// Pause is after how long an idle Watch is told its position, Taking how long a
+	// client may take nothing of one.
+	Pause, Taking time.Duration
 
 	mu       sync.RWMutex
 	compiled map[string]*project // by slug
@@ -33,7 +34,7 @@ type Services struct {
 
 // New returns the services behind an entrance.
 func New(e *rpc.Entrance) *Services {
-	return &Services{Entrance: e, Pause: 15 * time.Second, compiled: map[string]*project{}}
+	return &Services{Entrance: e, Pause: 15 * time.Second, Taking: 10 * time.Second, compiled: map[string]*project{}}
 }
 
 // project is what was compiled for one version of a project.

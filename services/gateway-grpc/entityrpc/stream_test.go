@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -288,6 +290,28 @@ func TestWatchSlow(t *testing.T) {
 		if p := fmt.Sprint(m.Get(m.Descriptor().Fields().ByName("position"))); p != fmt.Sprintf("e-%d", last) {
 			t.Fatalf("%s after e-%d", p, last-1)
 		}
+	}
+}
+
+// Who takes nothing is cut off though hardly anything happens.
+func TestWatchStalled(t *testing.T) {
+	h := open(t)
+	h.services.Pause, h.services.Taking = 10*time.Millisecond, 50*time.Millisecond
+	s := h.follow(as(t.Context(), scripted.Key), "ProductService", "Watch", "")
+	s.want(t, `type:"position" position:"e-7"`)
+	more := `,"data":{"id":"p","title":"` + strings.Repeat("x", 100<<10) + `"}`
+	for seq := range int64(3) { // the client's window and the server's buffer take two
+		h.feed.Publish(published("created", "p", more, 8+seq), 4)
+	}
+	for h.feed.Len() > 0 {
+		runtime.Gosched()
+	}
+	var err error
+	for err == nil {
+		_, err = s.next()
+	}
+	if info := infoOf(err); reason(err) != "OVERLOADED" || !strings.Contains(info.Metadata["details"], `"position"`) {
+		t.Errorf("%v %v", err, info)
 	}
 }
 

@@ -79,6 +79,7 @@ type follower struct {
 	out      chan message
 	taken    chan error    // what became of a message
 	busy     bool          // a message is being sent
+	since    time.Time     // when that began
 	sending  mesh.Position // where the client stands once it has it
 	at       mesh.Position // where the client stands
 }
@@ -129,6 +130,9 @@ func (f *follower) run(ctx context.Context) error {
 			if e, ok := f.client.Check(ctx, now); !ok {
 				return f.ending(e)
 			}
+			if f.busy && now.Sub(f.since) > f.services.Taking {
+				return f.ending(live.Ending{Reason: "slow", Code: fault.Overloaded})
+			}
 			due = true
 		case err := <-f.taken:
 			if err != nil {
@@ -175,7 +179,7 @@ func (f *follower) send(ctx context.Context, object []byte, at mesh.Position) er
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	f.busy, f.sending = true, at
+	f.busy, f.since, f.sending = true, time.Now(), at
 	return nil
 }
 

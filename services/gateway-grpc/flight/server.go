@@ -4,6 +4,7 @@ import (
 	"context"
 
 	af "github.com/apache/arrow-go/v18/arrow/flight"
+	pb "github.com/apache/arrow-go/v18/arrow/flight/gen/flight"
 	"google.golang.org/grpc"
 
 	"github.com/octomesh/octomesh/pkg/fault"
@@ -39,7 +40,9 @@ type Server struct {
 func New(e *rpc.Entrance, sql SQL) *Server { return &Server{entrance: e, sql: sql} }
 
 // Register adds the service to a server.
-func (s *Server) Register(g *grpc.Server) { af.RegisterFlightServiceServer(g, s) }
+func (s *Server) Register(g *grpc.Server) {
+	pb.RegisterFlightServiceServer(rpc.Streams{ServiceRegistrar: g}, s)
+}
 
 // forSQL reports whether a command or a ticket is one of Flight SQL: a
 // google.protobuf.Any of a type of its package.

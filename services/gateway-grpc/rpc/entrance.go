@@ -24,8 +24,10 @@ type Identifier interface {
 	Principal(ctx context.Context, c access.Credential) (*mesh.Principal, string, error)
 }
 
-// Entrance holds what services share. It is read-only once the server runs.
+// Entrance holds what services share. But for Room it is read-only once the server
+// runs.
 type Entrance struct {
+	Room     Room
 	Caller   mesh.Caller
 	Identity Identifier
 	Projects *gateway.Projects
@@ -35,6 +37,9 @@ type Entrance struct {
 	Metrics  *telemetry.Metrics
 	// Timeout bounds a unary call whose client set no deadline, or a longer one.
 	Timeout time.Duration
+	// Arrival and Patience are how long a message over SmallMessage may take to arrive,
+	// and how long a client may take nothing of a stream; Arrival and Patience unless set.
+	Arrival, Patience time.Duration
 	// Ready is closed once the gateway has learnt all that it serves by.
 	Ready <-chan struct{}
 	// Stopping is closed when open streams shall end.

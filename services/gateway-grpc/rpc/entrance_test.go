@@ -48,7 +48,7 @@ func (names) Principal(_ context.Context, c access.Credential) (*mesh.Principal,
 
 // serve starts a server all of whose calls handle gets, and returns a
 // connection to it.
-func serve(t *testing.T, handle func(e *rpc.Entrance, ss grpc.ServerStream) error) *grpc.ClientConn {
+func serve(t *testing.T, handle func(e *rpc.Entrance, ss grpc.ServerStream) error, with ...func(*rpc.Entrance)) *grpc.ClientConn {
 	t.Helper()
 	projects := gateway.NewProjects()
 	projects.SetLoaded()
@@ -56,6 +56,9 @@ func serve(t *testing.T, handle func(e *rpc.Entrance, ss grpc.ServerStream) erro
 		projects.Put(&gateway.Project{ID: slug, Slug: slug, Version: "v1"})
 	}
 	e := &rpc.Entrance{Identity: names{}, Projects: projects, Rates: access.NewLimiter(), Log: slog.New(slog.DiscardHandler)}
+	for _, f := range with {
+		f(e)
+	}
 	server := rpc.NewServer(e, func(_ any, ss grpc.ServerStream) error { return handle(e, ss) })
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

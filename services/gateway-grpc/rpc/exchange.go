@@ -76,27 +76,15 @@ func begin(ctx context.Context) *Exchange {
 	return x
 }
 
-// unary serves an RPC of a generated service with one request and one reply.
-func (e *Entrance) unary(ctx context.Context, req any, _ *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (out any, err error) {
-	x := begin(ctx)
-	defer func() {
-		if r := recover(); r != nil {
-			out, err = nil, panicked(r)
-		}
-		err = e.finish(x, err)
-		_ = grpc.SetHeader(ctx, x.header) // fails only when the headers are gone
-	}()
-	return handler(context.WithValue(ctx, exchangeKey{}, x), req)
-}
-
-// stream serves every other RPC.
-func (e *Entrance) stream(srv any, ss grpc.ServerStream, _ *grpc.StreamServerInfo, handler grpc.StreamHandler) (err error) {
+// stream serves an RPC.
+func (e *Entrance) stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) (err error) {
 	x := begin(ss.Context())
-	s := &stream{ServerStream: ss, x: x, ctx: context.WithValue(ss.Context(), exchangeKey{}, x)}
+	s := e.open(ss, x, info != nil && !info.IsClientStream)
 	defer func() {
 		if r := recover(); r != nil {
 			err = panicked(r)
 		}
+		s.close()
 		err = e.finish(x, err)
 		s.head()
 	}()
@@ -107,38 +95,6 @@ func (e *Entrance) stream(srv any, ss grpc.ServerStream, _ *grpc.StreamServerInf
 // Its error is a status.
 func (e *Entrance) Serve(ss grpc.ServerStream, handler grpc.StreamHandler) error {
 	return e.stream(nil, ss, nil, handler)
-}
-
-// stream is a ServerStream whose context has the exchange and which sends its
-// header with the first message.
-type stream struct {
-	grpc.ServerStream
-	x    *Exchange
-	ctx  context.Context
-	told bool
-}
-
-// Context implements grpc.ServerStream.
-func (s *stream) Context() context.Context { return s.ctx }
-
-// SendHeader implements grpc.ServerStream. A handler whose messages another
-// goroutine sends calls it before that one starts.
-func (s *stream) SendHeader(md metadata.MD) error {
-	s.head()
-	return s.ServerStream.SendHeader(md)
-}
-
-// SendMsg implements grpc.ServerStream.
-func (s *stream) SendMsg(m any) error {
-	s.head()
-	return s.ServerStream.SendMsg(m)
-}
-
-func (s *stream) head() {
-	if !s.told {
-		s.told = true
-		_ = s.SetHeader(s.x.header) // fails only when the headers are gone
-	}
 }
 
 func panicked(r any) error {

@@ -19,17 +19,23 @@ const (
 	// workers serve calls one after another on stacks that have grown already; what
 	// they cannot take at once gets a goroutine of its own.
 	workers = 128
+	// connWindow is how much may be on its way to us on one connection, in bytes: 8 MB a
+	// second where a round trip takes 100 ms.
+	connWindow = 1 << 20
 	// maxHeader bounds the metadata of a call in bytes.
 	maxHeader = 16 << 10
 )
 
 // NewServer returns a server whose calls pass the entrance. other gets the calls
-// of methods that no registered service has; it reads and writes *Message.
+// of methods that no registered service has; it reads and writes *Message. Services
+// are registered by way of Streams. Windows are static: what a call sends before it is
+// read is SmallMessage at most, and no connection is asked again and again how fast it
+// is.
 func NewServer(e *Entrance, other grpc.StreamHandler) *grpc.Server {
 	return grpc.NewServer(
-		grpc.ForceServerCodecV2(newCodec()),
-		grpc.UnaryInterceptor(e.unary), grpc.StreamInterceptor(e.stream), grpc.UnknownServiceHandler(other),
-		grpc.MaxRecvMsgSize(MaxMessage), grpc.MaxConcurrentStreams(maxStreams), grpc.MaxHeaderListSize(maxHeader),
+		grpc.ForceServerCodecV2(messages),
+		grpc.StreamInterceptor(e.stream), grpc.UnknownServiceHandler(other),
+		grpc.StaticStreamWindowSize(SmallMessage), grpc.StaticConnWindowSize(connWindow), grpc.MaxConcurrentStreams(maxStreams), grpc.MaxHeaderListSize(maxHeader),
 		grpc.NumStreamWorkers(workers),
 		grpc.ConnectionTimeout(20*time.Second),
 		// A dead client is found within two minutes, and one may ask as often as

@@ -39,7 +39,6 @@ type Handler struct {
 	large    handlers // of messages as large as they may be
 	small    handlers // of those that found the room for large ones taken
 	errors   *connect.ErrorWriter
-	bodies   bodies
 }
 
 // handlers are connect's, for methods with one reply and for those with a stream.
@@ -49,7 +48,7 @@ type handlers struct{ one, many http.Handler }
 // gives them. origins are those whose pages may call; "*" is all.
 func New(e *rpc.Entrance, m Methods, serve grpc.StreamHandler, origins []string) http.Handler {
 	h := &Handler{entrance: e, methods: m, serve: serve, errors: connect.NewErrorWriter()}
-	h.large, h.small = h.handlers(rpc.MaxMessage), h.handlers(smallBody)
+	h.large, h.small = h.handlers(rpc.MaxMessage), h.handlers(rpc.SmallMessage)
 	if len(origins) == 0 {
 		return h
 	}
@@ -82,9 +81,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_, _ = w.Write([]byte("This port speaks gRPC, gRPC-Web and Connect: POST /<package>.<Service>/<Method>. The pages and REST are on the HTTP port.\n"))
 		return
 	}
-	q := &request{method: r.URL.Path, conn: http.NewResponseController(w), bodies: &h.bodies}
+	q := &request{method: r.URL.Path, conn: http.NewResponseController(w)}
+	q.share.Open(&h.entrance.Room)
 	with := h.large
-	if n, known := size(r); !q.reserve(n) {
+	if n, known := size(r); !q.share.Hold(n) {
 		if known {
 			c := &call{request: q, header: http.Header{}, trailer: http.Header{}}
 			_ = h.errors.Write(w, r, failed(h.call(r.Context(), c, r.Header, r.RemoteAddr, crowded), c))
@@ -92,7 +92,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		with = h.small
 	}
-	defer q.reserve(0)
+	defer q.share.End()
 	handler := with.one
 	if h.methods.Streams(q.method) {
 		handler = with.many
