@@ -25,10 +25,6 @@ type session struct {
 	// watched: a context that can halt the session is being watched already, by
 	// the read around this one.
 	watched bool
-	// shared is how many reads one after another have used the snapshot that is
-	// open, 0 while there is none of this kind; asOf is DB.commits before it.
-	shared int
-	asOf   int64
 }
 
 // statement is a prepared statement of a session.

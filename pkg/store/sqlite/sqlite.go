@@ -57,7 +57,6 @@ type DB struct {
 	catalog   atomic.Pointer[schema.Catalog]
 	epoch     atomic.Pointer[string]
 	committed atomic.Int64
-	commits   atomic.Int64 // how often something was committed, told before anybody hears of it
 
 	writer *writer
 	short  pool // reads of a page or less
@@ -282,7 +281,6 @@ func (db *DB) Snapshot(ctx context.Context, fn func(driver.Reader) error) error 
 		return err
 	}
 	defer p.put(s)
-	s.leave()
 	if err := s.run(uncancelled, begin, nil, nil); err != nil {
 		return err
 	}

@@ -37,7 +37,6 @@ func (db *DB) prepare(ctx context.Context, s *session, cat *schema.Catalog) erro
 		}
 		return err
 	}
-	db.commits.Add(1)
 	seq, err := s.scalar(ctx, db.log.Newest)
 	if err != nil {
 		return err

@@ -91,7 +91,6 @@ func (w *writer) together() bool {
 
 // committed takes over what a commit has made last.
 func (w *writer) committed(writes int) {
-	w.db.commits.Add(1)
 	w.db.committed.Store(w.tx.seq)
 	if w.db.told != nil && writes > 0 {
 		w.db.told(writes)
