@@ -1,8 +1,6 @@
 package arrowhttp
 
 import (
-	"strings"
-
 	"github.com/octomesh/octomesh/pkg/access"
 	"github.com/octomesh/octomesh/pkg/columnar"
 	"github.com/octomesh/octomesh/pkg/gateway"
@@ -84,15 +82,8 @@ func refuse(x *httpserver.Exchange, method, allow string) {
 	x.NotAllowed(allow)
 }
 
-// binary reports whether the client accepts an Arrow IPC stream by name; */* is
+// binary reports whether the client prefers an Arrow IPC stream by name; */* is
 // what every client sends, and gets JSON.
 func binary(x *httpserver.Exchange) bool {
-	for kind := range strings.SplitSeq(x.Header("Accept"), ",") {
-		name, params, _ := strings.Cut(kind, ";")
-		if strings.EqualFold(strings.TrimSpace(name), columnar.ContentType) {
-			q, given := strings.CutPrefix(strings.ReplaceAll(params, " ", ""), "q=0")
-			return !given || strings.Trim(q, ".0") != ""
-		}
-	}
-	return false
+	return httpserver.Preferred(x.Header("Accept"), "application/json", columnar.ContentType) == 1
 }

@@ -231,8 +231,10 @@ func TestStream(t *testing.T) {
 			t.Errorf("%s: %v\n got  %s\n want %s", path, err, got, oneBatch)
 		}
 	}
-	if res := call(t, h, "GET", "/arrow/stream/Product", "", accept+";q=0"); res.Header.Get("Content-Type") != "application/json" {
-		t.Error("a type with q=0 is not accepted")
+	for _, less := range []string{";q=0", ";q=0.5, application/json", ", application/json"} {
+		if res := call(t, h, "GET", "/arrow/stream/Product", "", accept+less); res.Header.Get("Content-Type") != "application/json" {
+			t.Errorf("%s%s is not preferred to JSON", accept, less)
+		}
 	}
 	// Batches of two, of five records; what a body asks.
 	h.Mesh.Answer(answer(strings.Repeat(`{"id":"1","_version":2,"title":"é"}`+"\n", 5)))

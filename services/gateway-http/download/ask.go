@@ -69,49 +69,9 @@ func Asked(x *httpserver.Exchange) (Ask, error) {
 	return a, fault.New(fault.InvalidRequest, "format is json, csv or parquet; records whose field format has this value: format[eq]=…")
 }
 
-// accepted is JSON unless a file's type is named with a weight that is above
-// JSON's own and not below that of any type at all.
+// accepted is JSON unless Accept prefers a file by name.
 func accepted(header string) Format {
-	if header == "" || header == "*/*" {
-		return JSON
-	}
-	var weight [len(formats)]float64
-	wild := 0.0
-	for kind := range strings.SplitSeq(header, ",") {
-		name, params, _ := strings.Cut(kind, ";")
-		name = strings.TrimSpace(name)
-		q := quality(params)
-		if name == "*/*" || name == "application/*" || name == "text/*" {
-			wild = max(wild, q)
-		}
-		for f := range formats {
-			if strings.EqualFold(name, formats[f].accept) {
-				weight[f] = q
-			}
-		}
-	}
-	best := JSON
-	for _, f := range [...]Format{CSV, Parquet} {
-		if weight[f] > weight[best] {
-			best = f
-		}
-	}
-	if best != JSON && weight[best] < wild || weight[CSV] == weight[Parquet] {
-		return JSON
-	}
-	return best
-}
-
-// quality is the parameter q of a type in Accept; what is malformed counts as 1.
-func quality(params string) float64 {
-	for p := range strings.SplitSeq(params, ";") {
-		if text, ok := strings.CutPrefix(strings.ReplaceAll(p, " ", ""), "q="); ok {
-			if q, err := strconv.ParseFloat(text, 64); err == nil && q >= 0 && q <= 1 {
-				return q
-			}
-		}
-	}
-	return 1
+	return Format(httpserver.Preferred(header, formats[JSON].accept, formats[CSV].accept, formats[Parquet].accept))
 }
 
 // Option takes a parameter that concerns the file's form, and leaves all others

@@ -7,6 +7,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/octomesh/octomesh/services/gateway-http/graphql/run"
+	"github.com/octomesh/octomesh/services/gateway-http/httpserver"
 )
 
 // media is the form of a response.
@@ -46,34 +47,11 @@ func negotiate(accept string) media {
 		default:
 			continue
 		}
-		if q := quality(params); q > best {
+		if q := httpserver.Weight(params); q > best {
 			best, chosen = q, m
 		}
 	}
 	return chosen
-}
-
-func quality(params string) float64 {
-	_, q, ok := strings.Cut(params, "q=")
-	if !ok {
-		return 1
-	}
-	q = strings.TrimSpace(q)
-	if len(q) < 3 || q[0] != '0' || q[1] != '.' {
-		if strings.HasPrefix(q, "0") {
-			return 0
-		}
-		return 1
-	}
-	v, scale := 0.0, 0.1
-	for _, c := range q[2:] {
-		if c < '0' || c > '9' {
-			break
-		}
-		v += float64(c-'0') * scale
-		scale /= 10
-	}
-	return v
 }
 
 // refused is the status of a document that is not carried out.
