@@ -1,6 +1,8 @@
 package flight
 
 import (
+	"slices"
+
 	af "github.com/apache/arrow-go/v18/arrow/flight"
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
@@ -10,14 +12,15 @@ import (
 	"github.com/octomesh/octomesh/pkg/fault"
 	"github.com/octomesh/octomesh/pkg/gateway"
 	"github.com/octomesh/octomesh/pkg/mesh"
+	"github.com/octomesh/octomesh/pkg/schema"
 	"github.com/octomesh/octomesh/pkg/strictjson"
 	"github.com/octomesh/octomesh/services/gateway-grpc/rpc"
 )
 
 // ListFlights implements the service: a flight for each entity of the projects
 // that the caller may read, or of the one that the criteria name as JSON
-// {"project"}. The schemas are those of the catalog; GetFlightInfo has what the
-// caller may see of one. Errors: UNAUTHORIZED, FORBIDDEN, UNKNOWN_PROJECT.
+// {"project"}, with the columns that the caller may see. Errors: UNAUTHORIZED,
+// FORBIDDEN, UNKNOWN_PROJECT, those of access.GuardFor.
 func (s *Server) ListFlights(in *af.Criteria, ss af.FlightService_ListFlightsServer) error {
 	rpc.ExchangeOf(ss.Context()).Op = "describe"
 	named, err := criteria(in.GetExpression())
@@ -45,7 +48,10 @@ func (s *Server) ListFlights(in *af.Criteria, ss af.FlightService_ListFlightsSer
 			continue
 		}
 		seen = true
-		list, _ := s.artefacts.Of("flights", p, gateway.View{Read: true}, func() []byte { return flights(p) })
+		list, err := s.flights(c.Principal, p)
+		if err != nil {
+			return err
+		}
 		for len(list) > 0 {
 			one, n := protowire.ConsumeBytes(list)
 			list = list[n:]
@@ -81,10 +87,29 @@ func criteria(b []byte) (project string, err error) {
 	return project, err
 }
 
-// flights are the FlightInfo messages of a project, each with its length before it.
-func flights(p *gateway.Project) (list []byte) {
+// flights are the flights of a project as the caller may see them; only what
+// everybody sees is kept. Errors: those of access.GuardFor.
+func (s *Server) flights(who *mesh.Principal, p *gateway.Project) ([]byte, error) {
+	guard, err := access.GuardFor(p.Catalog, who)
+	if err != nil {
+		return nil, err
+	}
+	if guard != nil {
+		return flights(p, guard.Readable), nil
+	}
+	list, _ := s.artefacts.Of("flights", p, gateway.View{Read: true}, func() []byte {
+		return flights(p, func(*schema.Column) bool { return true })
+	})
+	return list, nil
+}
+
+// flights are the FlightInfo messages of a project, each with its length before it,
+// with the columns that are readable.
+func flights(p *gateway.Project, readable func(*schema.Column) bool) (list []byte) {
 	for _, e := range p.Catalog.Entities {
-		shape := columnar.NewShape(e, e.Members, columnar.Options{DecimalScale: columnar.AsText})
+		hidden := func(m schema.Member) bool { return m.Column != nil && !readable(m.Column) }
+		members := slices.DeleteFunc(slices.Clone(e.Members), hidden)
+		shape := columnar.NewShape(e, members, columnar.Options{DecimalScale: columnar.AsText})
 		info, err := proto.Marshal(&af.FlightInfo{
 			Schema:           shape.Encapsulated(),
 			FlightDescriptor: &af.FlightDescriptor{Type: af.DescriptorPATH, Path: []string{p.Slug, e.Name}},
