@@ -29,9 +29,6 @@ type Error struct {
 // New returns an Error with a message in the manner of fmt.Sprintf. The
 // message is shown to callers: never put a driver's text or a secret in it.
 func New(code Code, format string, args ...any) *Error {
-	if len(args) == 0 {
-		return &Error{Code: code, Message: format}
-	}
 	return &Error{Code: code, Message: fmt.Sprintf(format, args...)}
 }
 

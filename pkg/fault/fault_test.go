@@ -137,3 +137,15 @@ func TestFromNeverShowsACause(t *testing.T) {
 		t.Error("an unknown code must look like an internal one")
 	}
 }
+
+// A percent sign is written twice, as go vet asks, with arguments or without.
+func TestMessagesAreFormats(t *testing.T) {
+	for _, err := range []*fault.Error{
+		fault.New(fault.InvalidRequest, "special characters as %%XX"),
+		fault.Wrap(io.EOF, fault.InvalidRequest, "special characters as %s", "%XX"),
+	} {
+		if err.Message != "special characters as %XX" {
+			t.Error(err.Message)
+		}
+	}
+}

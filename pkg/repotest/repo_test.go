@@ -7,6 +7,7 @@ import (
 	"go/token"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -272,6 +273,42 @@ func TestNoUnfinishedWork(t *testing.T) {
 		}
 		if m := words.Find(read(t, f)); m != nil {
 			t.Errorf("%s says %q", f, m)
+		}
+	}
+}
+
+// Every page is found by who starts at README and follows links.
+func TestEveryPageCanBeReached(t *testing.T) {
+	link := regexp.MustCompile(`\]\(([^)#\s]+)(#[^)]*)?\)`)
+	reached, next := map[string]bool{"README.md": true}, []string{"README.md"}
+	for len(next) > 0 {
+		page := next[0]
+		next = next[1:]
+		dir := path.Dir(page)
+		if info, err := os.Stat(filepath.Join(root(t), page)); err != nil || info.IsDir() {
+			dir = page // a link to a folder shows what is in it
+			for _, f := range files(t, ".md") {
+				if path.Dir(f) == dir && !reached[f] {
+					reached[f] = true
+					next = append(next, f)
+				}
+			}
+			continue
+		}
+		for _, m := range link.FindAllSubmatch(read(t, page), -1) {
+			target := path.Join(dir, string(m[1]))
+			if strings.Contains(string(m[1]), "://") || reached[target] {
+				continue
+			}
+			reached[target] = true
+			if info, err := os.Stat(filepath.Join(root(t), target)); err == nil && (info.IsDir() || strings.HasSuffix(target, ".md")) {
+				next = append(next, target)
+			}
+		}
+	}
+	for _, f := range files(t, ".md") {
+		if strings.HasPrefix(f, "docs/") && !reached[f] {
+			t.Errorf("no link leads from README to %s", f)
 		}
 	}
 }
