@@ -34,7 +34,8 @@ type located struct {
 // program's name. The returned context names the chosen command, where cfg has
 // commands, and is what List reads.
 //
-// The error of a bad flag, variable or file says which one it is. --help prints
+// The error of a bad flag, variable or file says which one it is, that of a bad
+// command line also whose help to ask for. --help prints
 // the help and ends the process, unless a kong.Exit among the options says
 // otherwise.
 func Parse(name string, cfg any, args []string, opts ...kong.Option) (*kong.Context, error) {
@@ -56,7 +57,15 @@ func Parse(name string, cfg any, args []string, opts ...kong.Option) (*kong.Cont
 	if err != nil {
 		return nil, fmt.Errorf("the settings of %s: %w", name, err)
 	}
-	return app.Parse(args)
+	ctx, err := app.Parse(args)
+	if wrong := (*kong.ParseError)(nil); errors.As(err, &wrong) {
+		command := name
+		if node := wrong.Context.Selected(); node != nil {
+			command = node.FullPath()
+		}
+		return ctx, fmt.Errorf("%w (%s --help tells more)", err, command)
+	}
+	return ctx, err
 }
 
 // openFile finds and reads the settings file. A file that was named must be

@@ -2,10 +2,13 @@ package schema
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"sort"
+	"strconv"
+	"strings"
 
 	"github.com/octomesh/octomesh/pkg/fault"
 	"github.com/octomesh/octomesh/pkg/strictjson"
@@ -49,6 +52,27 @@ func Load(path string) (*Catalog, error) {
 	}
 	c.Source = c.AppendJSON(nil)
 	return c, nil
+}
+
+// Explain is an error of Load or LoadProjects for a person at a terminal: which
+// file it was, and each of its problems in a line of its own.
+func Explain(path string, err error) error {
+	f := fault.From(err)
+	problems, ok := f.Details.([]Problem)
+	switch {
+	case !ok && strings.Contains(f.Message, path):
+		return errors.New(f.Message)
+	case !ok:
+		return fmt.Errorf("%s: %s", path, f.Message)
+	}
+	lines := []string{path + " is not valid:"}
+	for _, p := range problems {
+		lines = append(lines, "  "+p.Path+": "+p.Reason)
+	}
+	if len(problems) == maxProblems {
+		lines = append(lines, "  (what comes after the first "+strconv.Itoa(maxProblems)+" problems is not listed)")
+	}
+	return errors.New(strings.Join(lines, "\n"))
 }
 
 func unreadable(err error, path string) error {

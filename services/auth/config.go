@@ -2,7 +2,6 @@ package auth
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -100,7 +99,7 @@ func (c *Config) schemas() ([]byte, error) {
 	}
 	cat, err := schema.Load(path)
 	if err != nil {
-		return nil, fmt.Errorf("the schemas: %w", err)
+		return nil, schema.Explain(path, err)
 	}
 	return cat.Source, nil
 }
@@ -115,7 +114,7 @@ func (c *Config) tree() ([]schema.Project, error) {
 	}
 	list, err := schema.LoadProjects(path)
 	if err != nil {
-		return nil, fmt.Errorf("the projects: %w", err)
+		return nil, schema.Explain(path, err)
 	}
 	return list, nil
 }

@@ -1,7 +1,6 @@
 package octomesh
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -31,11 +30,11 @@ type schemaDiff struct {
 func (c *schemaDiff) Run(e *env) error {
 	before, err := schema.Load(c.Old)
 	if err != nil {
-		return shown(c.Old, err)
+		return schema.Explain(c.Old, err)
 	}
 	after, err := schema.Load(c.New)
 	if err != nil {
-		return shown(c.New, err)
+		return schema.Explain(c.New, err)
 	}
 	list := schema.Diff(before, after)
 	if list == nil {
@@ -61,20 +60,6 @@ func (c *schemaDiff) Run(e *env) error {
 		return fmt.Errorf("%d differences need stored records to be filled or checked, %d lose or cannot convert stored data", backfill, destructive)
 	}
 	return nil
-}
-
-// shown tells all problems of schemas that can't be read.
-func shown(path string, err error) error {
-	f := fault.From(err)
-	problems, ok := f.Details.([]schema.Problem)
-	if !ok {
-		return fmt.Errorf("%s: %s", path, f.Message)
-	}
-	lines := []string{path + ": " + f.Message}
-	for _, p := range problems {
-		lines = append(lines, "  "+p.Path+": "+p.Reason)
-	}
-	return errors.New(strings.Join(lines, "\n"))
 }
 
 // databases are the configured databases, as a command looks at them.
@@ -107,7 +92,7 @@ func (c *databases) examine(e *env) ([]examined, error) {
 		}
 		cat, err := schema.Parse(p.Schemas)
 		if err != nil {
-			return nil, shown("the schemas of the project "+p.Slug, err)
+			return nil, schema.Explain("the schemas of the project "+p.Slug, err)
 		}
 		x := examined{Project: p.Slug, Dialect: p.Dialect, Version: cat.Version}
 		def := projects.Definition{Slug: p.Slug, Dialect: p.Dialect, URI: p.URI, Strategy: string(driver.Inspect)}

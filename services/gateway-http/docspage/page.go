@@ -6,10 +6,8 @@ import (
 	"io/fs"
 	"net/url"
 	"strings"
-	"unicode"
 
 	"github.com/octomesh/octomesh/pkg/gateway"
-	"github.com/octomesh/octomesh/pkg/schema"
 	"github.com/octomesh/octomesh/services/gateway-http/door"
 	"github.com/octomesh/octomesh/services/gateway-http/httpserver"
 )
@@ -77,23 +75,17 @@ func (p *Page) page(x *httpserver.Exchange) {
 	slug := x.Project
 	if slug == "" {
 		slug = gateway.DefaultProject
-	}
-	project, err := p.door.Projects.Find(slug)
-	if err != nil && x.Project != "" {
+	} else if _, err := p.door.Projects.Find(slug); err != nil {
 		x.Fail(err)
 		return
-	}
-	// What a named project holds is for those who may read it: the page asks
-	// again with a key. The default project's names are open, as in /health.
-	e := &schema.Entity{Name: "Product", Collection: "products"}
-	if project != nil && x.Project == "" && len(project.Catalog.Entities) > 0 {
-		e = project.Catalog.Entities[0]
 	}
 	host := string(x.Ctx.Host())
 	port := (&url.URL{Host: host}).Port() // an IPv6 address keeps its brackets
 	values := map[string]string{
 		"url": "http://" + host, "ws": "ws://" + host, "host": strings.TrimSuffix(host, ":"+port), "subject": "mostajs.", "project": slug,
-		"entity": e.Name, "collection": e.Collection, "plural": plural(e.Name),
+		// What the project holds is for those who may read it: the page asks again
+		// with a key, and puts the first name that the key sees here.
+		"entity": "Product", "collection": "products", "plural": "products",
 	}
 	if x.Project != "" {
 		values["url"] += "/" + slug
@@ -102,13 +94,6 @@ func (p *Page) page(x *httpserver.Exchange) {
 	}
 	body := strings.Replace(p.shell, "<!-- calls -->", p.calls, 1)
 	x.File(httpserver.NewFile("page.html", []byte(fill(body, values))), policy)
-}
-
-// plural is the name of a list in GraphQL, see docs/graphql.md.
-func plural(entity string) string {
-	r := []rune(entity)
-	r[0] = unicode.ToLower(r[0])
-	return string(r) + "s"
 }
 
 // fill puts values where {{name}} stands, as text in an element that the page's

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/octomesh/octomesh/pkg/access"
+	"github.com/octomesh/octomesh/pkg/gateway"
+	"github.com/octomesh/octomesh/pkg/schema"
 	"github.com/octomesh/octomesh/services/gateway-http/docspage"
 	"github.com/octomesh/octomesh/services/gateway-http/httpserver"
 	"github.com/octomesh/octomesh/services/gateway-http/internal/scripted"
@@ -80,6 +82,22 @@ func TestPage(t *testing.T) {
 	// The Host header is text like any other.
 	if _, body = get(t, h, "GET", "/docs", `Host: a"><script>alert(1)</script>`); strings.Contains(body, "<script>alert") {
 		t.Error("a Host header became markup")
+	}
+}
+
+// What a project holds is not shown to who names no credential: the page's script
+// asks with one.
+func TestPageNamesNoEntity(t *testing.T) {
+	h := house(t, "rest")
+	catalog, err := schema.Parse([]byte(`[{"name":"Ledger","collection":"ledgers","fields":{"title":{"type":"string"}}}]`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, slug := range map[string]string{"/docs": gateway.DefaultProject, "/shop/docs": "shop"} {
+		h.Door.Projects.Put(&gateway.Project{ID: "id-" + slug, Slug: slug, Version: "v2", Catalog: catalog})
+		if res, body := get(t, h, "GET", path); res.StatusCode != 200 || strings.Contains(strings.ToLower(body), "ledger") || !strings.Contains(body, "products</span>") {
+			t.Errorf("%s: %d, %s", path, res.StatusCode, body)
+		}
 	}
 }
 

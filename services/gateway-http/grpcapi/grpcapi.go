@@ -79,6 +79,10 @@ func (a *API) serve(x *httpserver.Exchange) {
 		return
 	}
 	p, v := desk.Project, desk.View()
+	if !v.Read && !v.Write && !door.Anonymous(x) {
+		x.Fail(fault.New(fault.Forbidden, "the credential may not use gRPC in this project: it needs the transport grpc, and may then see what it may read or write"))
+		return
+	}
 	v.Admin = false // nothing hangs on it
 	var wrong error
 	body, tag := a.artefacts.Of(word, p, v, func() (b []byte) {

@@ -57,6 +57,8 @@ func TestAPI(t *testing.T) {
 		{"of a project", "GET", "/shop/api/grpc/proto", scripted.Key, 200, "// Project shop,", "// Project default"},
 		{"of a reader", "GET", "/api/grpc/proto", scripted.Reader, 200, "rpc FindAll(", "rpc Create("},
 		{"of nobody", "GET", "/api/grpc/proto", "", 200, "package mostajs;", "Product"},
+		{"of a reader elsewhere", "GET", "/shop/api/grpc/proto", scripted.Reader, 403, "FORBIDDEN", "Product"},
+		{"services of a reader elsewhere", "GET", "/shop/api/grpc/services", scripted.Reader, 403, "the transport grpc", "Product"},
 		{"services", "GET", "/api/grpc/services", scripted.Key, 200, `{"name":"Watch","fullName":"mostajs.ProductService/Watch","op":"watch","requestType":"mostajs.WatchRequest","responseType":"mostajs.ProductEvent","responseStream":true}`, "\n"},
 		{"services of nobody", "GET", "/api/grpc/services", "", 200, `{"services":[]}`, "Product"},
 		{"a wrong key", "GET", "/api/grpc/proto", "no", 401, "UNAUTHORIZED", "Product"},
