@@ -109,12 +109,10 @@ func plain(s string) bool {
 	return true
 }
 
-// ParseHeader reads a header and the time left, zero if it has none. Unknown
-// members are ignored; a member that appears twice, one of the wrong type or a
-// version that is not understood are refused: INVALID_REQUEST, PARSE_ERROR.
-func ParseHeader(b []byte) (mesh.Header, time.Duration, error) { return parseHeader(string(b)) }
-
-// parseHeader is ParseHeader with parts that alias s where nothing is escaped.
+// parseHeader reads a header and the time left, zero if it has none; parts alias
+// s where nothing is escaped. Unknown members are ignored; a member that appears
+// twice, one of the wrong type or a version that is not understood are refused:
+// INVALID_REQUEST, PARSE_ERROR.
 func parseHeader(s string) (mesh.Header, time.Duration, error) {
 	if len(s) > MaxHeader {
 		return mesh.Header{}, 0, fault.New(fault.InvalidRequest, "the header %s is longer than %d bytes", HeaderName, MaxHeader)

@@ -14,10 +14,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// DefaultAddr is where a process shows its metrics unless OCTOMESH_METRICS_ADDR
-// says otherwise; loopback only, because it asks for no key.
-const DefaultAddr = "127.0.0.1:9464"
-
 // Handler serves the metrics in Prometheus' text form.
 func (m *Metrics) Handler() http.Handler {
 	if m == nil {

@@ -76,14 +76,6 @@ func (s *Service) Ready() <-chan struct{} { return s.ready }
 // Addr is the address on which gRPC listens.
 func (s *Service) Addr() net.Addr { return s.ports[0].Addr() }
 
-// ArrowAddr is the address on which Flight listens alone; nil if it has none.
-func (s *Service) ArrowAddr() net.Addr {
-	if len(s.ports) < 2 {
-		return nil
-	}
-	return s.ports[1].Addr()
-}
-
 // Check tells what is missing to serve calls.
 func (s *Service) Check(ctx context.Context) error {
 	select {

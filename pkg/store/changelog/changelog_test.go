@@ -2,6 +2,7 @@ package changelog_test
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"slices"
 	"strings"
 	"testing"
@@ -23,7 +24,7 @@ func TestHash(t *testing.T) {
 	}
 	const args = `{"id":"a","data":{"x":[1,{"b":null,"a":"é"}]}}`
 	want := hash("update", "E", args)
-	if len(want) != changelog.HashSize {
+	if len(want) != sha256.Size {
 		t.Fatalf("%d bytes", len(want))
 	}
 	for _, same := range []string{

@@ -9,9 +9,6 @@ import (
 	"github.com/valyala/fastjson"
 )
 
-// HashSize is the length of a request's hash.
-const HashSize = sha256.Size
-
 // Hash is the digest by which a repeated request is known: of the op, the
 // entity and the arguments. Order of keys and white space make no difference;
 // neither do the members that ignored names, which say nothing about what is to

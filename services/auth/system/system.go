@@ -17,11 +17,10 @@ import (
 
 // The entities.
 const (
-	APIKey     = "ApiKey"
-	Scope      = "ApiKeyScope"
-	ScopeValue = "ApiKeyScopeValue"
-	Project    = "Project"
-	Audit      = "Audit"
+	APIKey  = "ApiKey"
+	Scope   = "ApiKeyScope"
+	Project = "Project"
+	Audit   = "Audit"
 )
 
 //go:embed schemas.json

@@ -2,6 +2,9 @@ package web
 
 import (
 	"bytes"
+	"encoding/json"
+	"fmt"
+	"regexp"
 
 	"connectrpc.com/connect"
 	"google.golang.org/protobuf/encoding/protojson"
@@ -65,9 +68,26 @@ func toProto(b []byte, of protoreflect.MessageDescriptor) ([]byte, error) {
 	}
 	m := dynamicpb.NewMessage(of)
 	if err := (protojson.UnmarshalOptions{RecursionLimit: maxDepth}).Unmarshal(b, m); err != nil {
-		return nil, fault.Wrap(err, fault.ParseError, "the body is not the JSON form of %s", of.FullName())
+		return nil, fault.Wrap(err, fault.ParseError, "the body is not the JSON form of %s%s", of.FullName(), unknownMember(err))
 	}
 	return proto.Marshal(m)
+}
+
+// unknownField is how protojson tells of a member that a message does not have.
+var unknownField = regexp.MustCompile(`unknown field ("(?:[^"\\]|\\.)*")`)
+
+// unknownMember names the member that a message does not have, if that is what
+// is wrong: protojson's error is no interface, and its other texts stay here.
+func unknownMember(err error) string {
+	m := unknownField.FindStringSubmatch(err.Error())
+	if m == nil {
+		return ""
+	}
+	var name string
+	if json.Unmarshal([]byte(m[1]), &name) != nil {
+		return ""
+	}
+	return fmt.Sprintf(": it has no member %.80q", name)
 }
 
 // maxDepth bounds the nesting of messages in JSON.
