@@ -21,6 +21,9 @@ var actions = []*af.ActionType{
 	{Type: flightsql.ClosePreparedStatementActionType, Description: "Does nothing: a prepared statement takes no room here."},
 	{Type: flightsql.CancelQueryActionType, Description: "Cancels a statement of the caller's whose rows this server is sending."},
 	{Type: af.CancelFlightInfoActionType, Description: "Cancels a statement of the caller's whose rows this server is sending."},
+	{Type: af.GetSessionOptionsActionType, Description: "Tells what names without a catalog and a schema mean in calls like this one."},
+	{Type: af.SetSessionOptionsActionType, Description: "Takes what is so already; x-project in a call's metadata names another project."},
+	{Type: af.CloseSessionActionType, Description: "Does nothing: nothing is kept between calls."},
 }
 
 // ListActions implements flight.SQL.
@@ -94,7 +97,7 @@ func (s *Server) action(ctx context.Context, in *af.Action) ([]byte, error) {
 	case af.RenewFlightEndpointActionType:
 		return nil, fault.New(fault.Unsupported, "endpoints do not expire: there is nothing to renew")
 	case af.SetSessionOptionsActionType, af.GetSessionOptionsActionType, af.CloseSessionActionType:
-		return nil, fault.New(fault.Unsupported, "there are no sessions: name the project with the metadata x-project, or in the statement")
+		return s.session(ctx, in)
 	}
 	return nil, fault.New(fault.UnknownOp, "there is no action of that type; ListActions lists all")
 }

@@ -457,7 +457,7 @@ func TestHostile(t *testing.T) {
 		{Type: flightsql.CancelQueryActionType},
 		{Type: af.CancelFlightInfoActionType, Body: []byte{0xff}},
 		{Type: flightsql.BeginTransactionActionType},
-		{Type: af.SetSessionOptionsActionType},
+		{Type: af.SetSessionOptionsActionType, Body: []byte{0xff}},
 	} {
 		ss, err := c.Client.DoAction(as(t, master), a)
 		if err == nil {
@@ -477,7 +477,7 @@ func TestHostile(t *testing.T) {
 			break
 		}
 	}
-	if n != 4 {
+	if n != 7 {
 		t.Errorf("%d actions", n)
 	}
 }
