@@ -81,6 +81,7 @@ func parsed(t *testing.T, rel string, mode parser.Mode) *ast.File {
 var outsideWorkspace = map[string]string{
 	"tools":                         "linters and the task runner must not reach a service's go.sum",
 	"conformance/grpc/client":       "nor clients of other projects",
+	"conformance/grpc/adbc":         "nor ADBC, with an Arrow of its own",
 	"conformance/grpc/ghz":          "and ghz needs a gRPC of its own time",
 	"pkg/store/sqldb/mysql/standin": "nor must an emulator of MySQL, which is for tests alone",
 }
@@ -200,10 +201,10 @@ var libraries = map[string][]string{
 	"modernc.org/sqlite":                  {"pkg/store/sqlite", "bench/floor"},
 	"github.com/alecthomas/kong":          {"pkg/config", "services/octomesh", "bench"},
 	"github.com/prometheus/client_golang": {"pkg/telemetry"},
-	"database/sql":                        {"bench/floor", "pkg/store/sqldb", "pkg/stores", "pkg/testserver"},
+	"database/sql":                        {"bench/floor", "pkg/store/sqldb", "pkg/stores", "pkg/testserver", "conformance/grpc/adbc"},
 	"github.com/go-sql-driver/mysql":      {"pkg/store/sqldb/mysql", "pkg/testserver"},
 	"go.mongodb.org/mongo-driver/":        {"pkg/stores/mongodb"},
-	"github.com/apache/arrow-go/v18":      {"pkg/columnar", "services/gateway-grpc", "services/gateway-http/download"},
+	"github.com/apache/arrow-go/v18":      {"pkg/columnar", "services/gateway-grpc", "services/gateway-http/download", "conformance/grpc/adbc"},
 	"github.com/parquet-go/parquet-go":    {"services/gateway-http/download"},
 	"github.com/jackc/pgx/v5":             {"pkg/store/postgres", "pkg/stores/hsqldb", "pkg/testserver", "bench/floor"},
 }
