@@ -36,7 +36,7 @@ func dial(t *testing.T, h *scripted.House, protocol string, headers ...string) *
 	}
 	res.Body.Close()
 	t.Cleanup(func() { c.Close() })
-	_ = c.SetReadDeadline(time.Now().Add(20 * time.Second))
+	_ = c.SetReadDeadline(time.Now().Add(time.Minute))
 	return c
 }
 
@@ -197,14 +197,18 @@ func TestSocketAfterTheEnd(t *testing.T) {
 
 // TestSocketTimes lets a connection wait for nothing.
 func TestSocketTimes(t *testing.T) {
-	h := scripted.New(t, httpserver.Options{}, func(h *scripted.House, m *httpserver.Mux) {
-		g := New(h.Door, h.Hub)
-		g.Sockets.Init, g.Sockets.Ping, g.Sockets.Pong = 50*time.Millisecond, 20*time.Millisecond, 20*time.Millisecond
-		g.Mount(m)
-	})
+	hasty := func(change func(*Sockets)) *scripted.House {
+		return scripted.New(t, httpserver.Options{}, func(h *scripted.House, m *httpserver.Mux) {
+			g := New(h.Door, h.Hub)
+			change(&g.Sockets)
+			g.Mount(m)
+		})
+	}
+	h := hasty(func(s *Sockets) { s.Init = 50 * time.Millisecond })
 	if got := exchange(t, dial(t, h, subprotocol)); got != "close 4408: Connection initialisation timeout" {
 		t.Error(got)
 	}
+	h = hasty(func(s *Sockets) { s.Init, s.Ping, s.Pong = time.Minute, 20*time.Millisecond, 20*time.Millisecond })
 	c := dial(t, h, subprotocol)
 	c.SetPingHandler(func(string) error { return nil }) // never answers
 	if got := exchange(t, c, initMessage); got != `{"type":"connection_ack"}` {
