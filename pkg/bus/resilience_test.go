@@ -286,12 +286,11 @@ func TestOneProjectCannotStarveAnother(t *testing.T) {
 
 func TestReconnectAfterAServerRestart(t *testing.T) {
 	t.Parallel()
-	o := embedded.Options{Seeds: seeds(t)}
+	o := embedded.Options{Seeds: seeds(t), Port: port(t)}
 	s, err := embedded.Start(o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.Port = port(t, s.ClientURL())
 	c := mustClient(t, s.RemoteDialer(bus.RoleGateway), bus.ClientOptions{})
 	var executed atomic.Int64
 	mustHost(t, s.RemoteDialer(bus.RoleEntity), bus.HostOptions{}, shop, mesh.CallerFunc(

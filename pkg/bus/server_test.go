@@ -1,14 +1,12 @@
 package bus_test
 
 import (
-	"net"
-	"net/url"
-	"strconv"
 	"testing"
 
 	"github.com/nats-io/nkeys"
 
 	"github.com/octomesh/octomesh/pkg/bus"
+	"github.com/octomesh/octomesh/pkg/freeport"
 )
 
 // seeds gives every role a key that outlives one server.
@@ -29,18 +27,10 @@ func seeds(t testing.TB) map[string]string {
 	return m
 }
 
-// port returns the port of a server's address, to start another one there.
-func port(t testing.TB, address string) int {
+// port returns a port for a server that is to come back there.
+func port(t testing.TB) int {
 	t.Helper()
-	u, err := url.Parse(address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, p, err := net.SplitHostPort(u.Host)
-	if err != nil {
-		t.Fatal(err)
-	}
-	n, err := strconv.Atoi(p)
+	n, err := freeport.Find()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -160,12 +160,11 @@ func TestBucket(t *testing.T) {
 func TestWatchResumesAfterARestart(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
-	o := embedded.Options{StoreDir: t.TempDir(), Seeds: seeds(t)}
+	o := embedded.Options{StoreDir: t.TempDir(), Seeds: seeds(t), Port: port(t)}
 	s, err := embedded.Start(o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.Port = port(t, s.ClientURL())
 	auth := mustDial(t, s.RemoteDialer(bus.RoleAuth))
 	refill := make(chan struct{}, 9)
 	b, err := bus.OpenBucket(ctx, auth, bus.BucketCatalogs, bus.BucketConfig{

@@ -178,7 +178,7 @@ var layers = map[string][]string{
 	"columnar":      {"fault", "strictjson", "schema", "query"},
 	"protofile":     {"fault", "strictjson", "schema", "mesh"},
 	"access":        {"fault", "strictjson", "schema", "query", "mesh"},
-	"bus":           {"fault", "strictjson", "schema", "query", "mesh", "telemetry", "deadline"},
+	"bus":           {"fault", "strictjson", "schema", "query", "mesh", "telemetry", "deadline", "freeport"},
 	"store":         {"fault", "strictjson", "schema", "query", "mesh", "columnar"},
 	"identity":      {"fault", "mesh", "access", "bus"},
 	"event":         {"fault", "strictjson", "schema", "query", "mesh", "access", "bus", "telemetry", "identity"},
@@ -187,7 +187,8 @@ var layers = map[string][]string{
 	"storetest":     {"fault", "strictjson", "schema", "query", "mesh", "columnar", "store"},
 	"transporttest": {"fault", "strictjson", "schema", "query", "mesh", "event", "access", "bus", "store"},
 	"repotest":      {},
-	"testserver":    {},
+	"testserver":    {"freeport"},
+	"freeport":      {},
 }
 
 // libraries say where alone a library may be imported in product code.

@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/octomesh/octomesh/pkg/freeport"
 )
 
 // Server is one running server. Its methods are for one goroutine at a time.
@@ -59,7 +61,7 @@ func newServer(e *engine, o Options) (*Server, error) {
 		_ = os.RemoveAll(dir)
 		return nil, err
 	}
-	if s.port, err = freePort(); err == nil {
+	if s.port, err = freeport.Find(); err == nil {
 		s.admin = e.admin(s.port)
 		if err = e.prepare(s); err == nil {
 			err = s.launch()
@@ -226,13 +228,4 @@ func (s *Server) remove() {
 	}
 	_ = s.alive.Close()
 	_ = s.reaper.Wait()
-}
-
-func freePort() (int, error) {
-	l, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().(*net.TCPAddr).Port, nil
 }

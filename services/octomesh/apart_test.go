@@ -4,12 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -17,6 +17,7 @@ import (
 	"time"
 
 	client "github.com/octomesh/octomesh/clients/go"
+	"github.com/octomesh/octomesh/pkg/freeport"
 )
 
 // apart is an installation of separate processes: a NATS server and each
@@ -95,13 +96,11 @@ func (a *apart) write(name, text string) {
 // freePort returns a port that nobody has now.
 func freePort(t testing.TB) string {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	n, err := freeport.Find()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer ln.Close()
-	_, port, _ := net.SplitHostPort(ln.Addr().String())
-	return port
+	return strconv.Itoa(n)
 }
 
 // process is one service, and what is needed to start it again.

@@ -5,7 +5,6 @@ package cluster
 import (
 	"errors"
 	"fmt"
-	"net"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/octomesh/octomesh/pkg/bus"
 	"github.com/octomesh/octomesh/pkg/bus/embedded"
+	"github.com/octomesh/octomesh/pkg/freeport"
 )
 
 // Cluster is a running cluster.
@@ -31,13 +31,12 @@ func Start(t testing.TB, n int) *Cluster {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ports, err := freePorts(n)
-	if err != nil {
-		t.Fatal(err)
-	}
-	routes := make([]string, n)
-	for i, p := range ports {
-		routes[i] = fmt.Sprintf("127.0.0.1:%d", p)
+	ports, routes := make([]int, n), make([]string, n)
+	for i := range ports {
+		if ports[i], err = freeport.Find(); err != nil {
+			t.Fatal(err)
+		}
+		routes[i] = fmt.Sprintf("127.0.0.1:%d", ports[i])
 	}
 	dir := t.TempDir()
 	c := &Cluster{Nodes: make([]*embedded.Server, n)}
@@ -124,18 +123,4 @@ func newSeeds() (map[string]string, error) {
 		seeds[role] = string(seed)
 	}
 	return seeds, nil
-}
-
-// freePorts finds n ports at once, so that they differ.
-func freePorts(n int) ([]int, error) {
-	ports := make([]int, n)
-	for i := range ports {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		defer func() { _ = l.Close() }()
-		ports[i] = l.Addr().(*net.TCPAddr).Port
-	}
-	return ports, nil
 }

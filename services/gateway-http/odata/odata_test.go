@@ -156,9 +156,9 @@ func TestHostile(t *testing.T) {
 		{"GET", "/odata/products?$apply=" + again("identity/", 400) + "identity", ""},
 	}
 	for _, r := range requests {
-		start := time.Now()
-		res := send(s, r[0], r[1], r[2])
 		what := r[0] + " " + r[1][:min(len(r[1]), 120)] + " " + r[2][:min(len(r[2]), 80)]
+		var res *fasthttp.Response
+		scripted.Within(t, 2*time.Second, what, func() { res = send(s, r[0], r[1], r[2]) })
 		fine(t, what, res)
 		if res.StatusCode() >= 400 {
 			var e struct {
@@ -167,9 +167,6 @@ func TestHostile(t *testing.T) {
 			if err := json.Unmarshal(res.Body(), &e); err != nil || !fault.Code(e.Error.Code).Known() || e.Error.Message == "" {
 				t.Errorf("%s: %s", what, res.Body())
 			}
-		}
-		if took := time.Since(start); took > 2*time.Second {
-			t.Errorf("%s took %s", what, took)
 		}
 	}
 	for _, body := range []string{"", "--b", "--b\r\n\r\n", "--b\r\nContent-Type: application/http\r\n\r\nGET", "--b\r\nContent-Type: application/http\r\n\r\nGET x HTTP/1.1\r\nA\r\n\r\n--b--", "--b\r\nContent-Type: multipart/mixed;boundary=b\r\n\r\n--b--"} {

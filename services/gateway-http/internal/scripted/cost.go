@@ -9,8 +9,31 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 )
+
+// Within runs f and holds it to most processor time of this process. Unlike the
+// clock's, it does not grow with what else the machine has to do; nothing else
+// may run in the process.
+func Within(t *testing.T, most time.Duration, what string, f func()) {
+	t.Helper()
+	before := processor(t)
+	f()
+	if took := processor(t) - before; took > most {
+		t.Errorf("%s took %v of a processor, over %v", what, took, most)
+	}
+}
+
+func processor(t *testing.T) time.Duration {
+	t.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
 
 // MemoryPer holds each of n subscribers, the client's side in the same process
 // included, to most bytes of resident memory. A subscriber is a connection to
