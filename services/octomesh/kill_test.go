@@ -51,12 +51,13 @@ type writer struct {
 	inflight atomic.Bool
 }
 
-// work writes until ctx ends. A write is in doubt when it was sent and not
+// work writes until ctx ends, and says begun when it has a write in flight. A write is in doubt when it was sent and not
 // answered; a keyed one is sent again, with the same key, in the next round.
-func (w *writer) work(ctx context.Context) error {
+func (w *writer) work(ctx context.Context, begun func()) error {
 	for i := 0; ctx.Err() == nil; i++ {
 		var err error
 		w.inflight.Store(true)
+		begun()
 		switch (i + w.n) % 4 {
 		case 0:
 			var e entry
@@ -106,10 +107,7 @@ func (w *writer) deposit(ctx context.Context) error {
 // TestKillLosesNothing kills the process at random moments under writers and
 // holds what it finds afterwards against their books.
 func TestKillLosesNothing(t *testing.T) {
-	rounds := 5
-	if long() {
-		rounds = 100
-	}
+	n := rounds(5, 100)
 	s := serve(t, schemaFile(t, ledgerSchema))
 	writers := make([]*writer, 16)
 	for i := range writers {
@@ -120,7 +118,7 @@ func TestKillLosesNothing(t *testing.T) {
 	}
 	watch := follow(t, s)
 	hits, wiped := 0, 0
-	for round := range rounds {
+	for round := range n {
 		if hit(t, writers, s.kill) {
 			hits++
 		}
@@ -140,22 +138,26 @@ func TestKillLosesNothing(t *testing.T) {
 			t.Errorf("writer %d: step %v acknowledged, %v found (%v)", w.n, w.step, a.Step, err)
 		}
 	}
-	figure(map[string]any{"rounds": rounds, "kills_in_flight": hits, "jetstream_wiped": wiped, "acknowledged": acknowledged, "events": events, "lost": 0, "doubled": 0})
-	if hits*100 < rounds*80 {
-		t.Errorf("only %d of %d kills hit a write in flight: the test proves too little", hits, rounds)
+	figure(map[string]any{"rounds": n, "kills_in_flight": hits, "jetstream_wiped": wiped, "acknowledged": acknowledged, "events": events, "lost": 0, "doubled": 0})
+	if hits*100 < n*80 {
+		t.Errorf("only %d of %d kills hit a write in flight: the test proves too little", hits, n)
 	}
 }
 
-// hit lets the writers work, kills what they write to after 20 to 400 ms and
-// reports whether a write was in flight.
+// hit lets the writers work, kills what they write to 20 to 400 ms after the
+// first has begun and reports whether a write was in flight.
 func hit(t *testing.T, writers []*writer, kill func()) bool {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
 	errs := make(chan error, len(writers))
+	begun := make(chan struct{})
+	once := sync.OnceFunc(func() { close(begun) })
 	for _, w := range writers {
-		wg.Go(func() { errs <- w.work(ctx) })
+		w.inflight.Store(false) // the last kill left it so
+		wg.Go(func() { errs <- w.work(ctx, once) })
 	}
+	<-begun
 	timer := time.NewTimer(20*time.Millisecond + rand.N(380*time.Millisecond))
 	<-timer.C
 	inflight := false

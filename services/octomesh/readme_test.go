@@ -16,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/octomesh/octomesh/pkg/testserver"
 )
 
 // TestReadmeRuns pastes every sh block of the README into a shell, in order, in
@@ -69,13 +71,13 @@ func plainEnv() []string {
 	return env
 }
 
-// free skips the test when somebody else has the README's ports.
+// free gives the test up when somebody else has the README's ports.
 func free(t *testing.T, addrs ...string) {
 	t.Helper()
 	for _, a := range addrs {
 		if c, err := net.Dial("tcp", a); err == nil {
 			c.Close()
-			t.Skipf("skipped: README's blocks (port %s must be free)", a)
+			testserver.Missing(t, "port "+a, "README's blocks serve there; end what listens on it")
 		}
 	}
 }
