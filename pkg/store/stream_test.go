@@ -3,9 +3,12 @@ package store_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"path/filepath"
 	"testing"
+
+	"go.uber.org/goleak"
 
 	"github.com/octomesh/octomesh/pkg/fault"
 	"github.com/octomesh/octomesh/pkg/mesh"
@@ -87,4 +90,88 @@ func TestStreamPanics(t *testing.T) {
 			t.Errorf("%s afterwards: %d bytes, %v", args, n, err)
 		}
 	}
+}
+
+// brittle is a database of which a reader sees so many rows as they are, and then
+// each as wrong makes it.
+type brittle struct {
+	driver.Conn
+	rows  int
+	wrong func(driver.Row) driver.Row
+}
+
+type brittleReader struct {
+	driver.Reader
+	*brittle
+}
+
+func (b *brittle) Snapshot(ctx context.Context, fn func(driver.Reader) error) error {
+	return b.Conn.Snapshot(ctx, func(r driver.Reader) error { return fn(brittleReader{r, b}) })
+}
+
+func (r brittleReader) Select(ctx context.Context, q *query.Select, each func(driver.Row) error) error {
+	n := 0
+	return r.Reader.Select(ctx, q, func(row driver.Row) error {
+		if n++; n > r.rows {
+			row = r.wrong(row)
+		}
+		return each(row)
+	})
+}
+
+// garbled is a row whose texts are no UTF-8.
+type garbled struct{ driver.Cells }
+
+func (garbled) AppendText(dst []byte, _ int) ([]byte, bool) { return append(dst, 0xff), true }
+
+// A stream of many batches ends with what goes wrong in it, wherever it does, and
+// when its reader has had enough; nothing of it is left.
+func TestTableEnds(t *testing.T) {
+	running := goleak.IgnoreCurrent()
+	cat, err := schema.Parse([]byte(shop))
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "shop.db"), cat, sqlite.Options{Sync: "normal"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &brittle{Conn: conn}
+	s, err := store.Open(t.Context(), b, cat, store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 10 {
+		ask(t, s, "Maker", "create", fmt.Sprintf(`{"data":{"id":"m%02d","name":"M"}}`, i))
+	}
+	for name, wrong := range map[string]func(driver.Row) driver.Row{
+		"panics":  func(driver.Row) driver.Row { panic("a row that nobody thought of") },
+		"garbled": func(row driver.Row) driver.Row { return garbled{row.(driver.Cells)} },
+	} {
+		for _, rows := range []int{0, 1, 2, 9, 10} {
+			b.rows, b.wrong = rows, wrong
+			for stop := range 14 {
+				r, err := s.Call(t.Context(), &mesh.Request{Project: "default", Entity: "Maker", Op: "stream", Args: []byte(`{"format":"arrow","batchSize":1}`)}, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				chunks := 0
+				for err == nil && chunks < stop {
+					if _, err = r.Chunks.Next(t.Context()); err == nil {
+						chunks++
+					}
+				}
+				_ = r.Chunks.Close()
+				whole := rows == 10 && errors.Is(err, io.EOF) && chunks == 11
+				broken := rows < 10 && fault.CodeOf(err) == fault.Internal && chunks <= rows
+				if stop > 11 && !whole && !broken {
+					t.Errorf("%s behind %d rows: %v behind %d chunks", name, rows, err, chunks)
+				}
+			}
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	goleak.VerifyNone(t, running)
 }
