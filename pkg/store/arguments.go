@@ -31,6 +31,7 @@ type arguments struct {
 	expectedVersion int64 // 0 = any
 	includeDeleted  bool
 	count           bool
+	cursors         bool // one for each record of a page
 	form            form
 
 	root *fastjson.Value
@@ -201,6 +202,8 @@ func (a *arguments) option(key []byte, v *fastjson.Value) (known bool, err error
 		a.includeDeleted, err = truth(v, "includeDeleted")
 	case "count":
 		a.count, err = truth(v, "count")
+	case "cursors":
+		a.cursors, err = truth(v, "cursors")
 	case "cursor":
 		a.cursor, err = text(v, "cursor")
 	default:

@@ -123,16 +123,14 @@ func (f *find) read(ctx context.Context, r driver.Reader, a *answer) error {
 	if f.one {
 		return f.readOne(ctx, r, a)
 	}
-	f.last = nil
+	f.last, a.cursors = nil, nil
 	n, err := f.records(ctx, r, a)
 	if err != nil {
 		return err
 	}
 	a.count = n
 	if f.last != nil {
-		a.next = query.EncodeCursor(f.call.store.options.CursorKey, &query.Cursor{
-			Query: f.fingerprint, Principal: f.call.principal(), Values: f.last,
-		})
+		a.next = f.cursor(f.last)
 	}
 	if !f.call.args.count {
 		return nil
@@ -185,7 +183,7 @@ func (f *find) records(ctx context.Context, r driver.Reader, a *answer) (n int64
 			}
 			n++
 			a.body = f.plan.Append(a.body, row)
-			f.remember(n, row)
+			f.remember(n, row, a)
 			return a.tooLarge()
 		})
 		a.body = append(a.body, ']')
@@ -195,7 +193,7 @@ func (f *find) records(ctx context.Context, r driver.Reader, a *answer) (n int64
 	err = r.Select(ctx, &f.q, func(row driver.Row) error {
 		n++
 		page.Add(row)
-		f.remember(n, row)
+		f.remember(n, row, a)
 		return nil
 	})
 	if err == nil {
@@ -218,13 +216,25 @@ func (f *find) records(ctx context.Context, r driver.Reader, a *answer) (n int64
 }
 
 // remember keeps the sort values of the record that fills a page: the next one
-// begins behind it.
-func (f *find) remember(n int64, row driver.Row) {
-	if n != int64(f.q.Limit) || f.fingerprint == [8]byte{} {
+// begins behind it. Where cursors are asked for, each record has one.
+func (f *find) remember(n int64, row driver.Row, a *answer) {
+	full, each := n == int64(f.q.Limit), f.call.args.cursors
+	if !full && !each || f.fingerprint == [8]byte{} {
 		return
 	}
-	f.last = make([]schema.Value, len(f.keys))
+	values := make([]schema.Value, len(f.keys))
 	for i, k := range f.keys {
-		f.last[i] = row.Value(k)
+		values[i] = row.Value(k)
 	}
+	if each {
+		a.cursors = append(a.cursors, f.cursor(values))
+	}
+	if full {
+		f.last = values
+	}
+}
+
+// cursor leads behind a record; "" where its sort values are too long.
+func (f *find) cursor(values []schema.Value) string {
+	return query.EncodeCursor(f.call.store.options.CursorKey, &query.Cursor{Query: f.fingerprint, Principal: f.call.principal(), Values: values})
 }

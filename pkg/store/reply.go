@@ -25,6 +25,7 @@ type answer struct {
 	count   int64 // metadata.count; -1 = absent
 	total   int64 // metadata.total; -1 = absent
 	next    string
+	cursors []string // metadata.cursors, one for each record
 	version int64
 
 	out     mesh.Reply
@@ -93,6 +94,17 @@ func (a *answer) reply(p mesh.Position) *mesh.Reply {
 	if a.next != "" {
 		member("next")
 		b = schema.AppendString(b, a.next)
+	}
+	if len(a.cursors) > 0 {
+		member("cursors")
+		b = append(b, '[')
+		for i, c := range a.cursors {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = schema.AppendString(b, c)
+		}
+		b = append(b, ']')
 	}
 	if !p.IsZero() {
 		member("position")

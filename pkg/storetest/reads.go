@@ -6,6 +6,7 @@ import (
 
 	"github.com/octomesh/octomesh/pkg/fault"
 	"github.com/octomesh/octomesh/pkg/mesh"
+	"github.com/octomesh/octomesh/pkg/strictjson"
 )
 
 // people makes authors p1 … p6 with ages 10, 20, 20, 30, null and null.
@@ -132,6 +133,22 @@ func cursor(d *db) {
 	if _, err := d.callAs(&mesh.Principal{ID: "k:other"}, nil, "findAll Author", `{"limit":2,"cursor":`+token+`}`); fault.CodeOf(err) != fault.InvalidFilter {
 		d.Errorf("somebody else's cursor: %v", err)
 	}
+	for _, sort := range []string{`{}`, `{"rank":1,"age":-1}`} { // behind each record of a page, on the last one too
+		for _, more := range []string{``, `,"relations":["books"]`} {
+			args := `{"sort":` + sort + more + `,"cursors":true`
+			all := strings.Fields(d.ids("findAll Author", args+`}`))
+			i := 0
+			strictjson.Elements([]byte(member(member(d.body("findAll Author", args+`}`), "metadata"), "cursors")), func(token []byte) bool {
+				i++
+				d.wantIDs("findAll Author", args+`,"cursor":`+string(token)+`}`, strings.Join(all[i:], " "))
+				return true
+			})
+			if i != len(all) {
+				d.Errorf("%s: %d cursors for %d records", args, i, len(all))
+			}
+		}
+	}
+	d.wantBody("findAll Author", `{"filter":{"age":-1},"cursors":true,"select":"id"}`, `{"status":"ok","data":[],"metadata":{"count":0}}`)
 	// A page that is not full has nothing behind it; search has pages too.
 	d.wantBody("findAll Author", `{"limit":9,"select":"id","filter":{"age":30}}`, `{"status":"ok","data":[{"id":"p4","_version":1}],"metadata":{"count":1}}`)
 	args := `{"query":"e","limit":1,"sort":"-name"`

@@ -153,6 +153,32 @@ func TestQueries(t *testing.T) {
 			`{"data":{"productsPage":{"nodes":[{"name":"Chair"}],"pageInfo":{"hasNextPage":true,"endCursor":"more"},"totalCount":9}}}`,
 		},
 		{
+			"a connection", `query($c: String) { productsConnection(first: 2, after: $c) { edges { cursor node { name maker { name } } } pageInfo { hasNextPage hasPreviousPage startCursor endCursor } totalCount } }`, `{"c":"cur"}`,
+			map[string]string{`Product.findAll {"limit":2,"cursor":"cur","select":["name","maker"],"relations":["maker"],"count":true,"cursors":true}`: `{"status":"ok","data":[{"id":"1","name":"Chair","maker":{"id":"m1","name":"M"}},{"id":"2","name":"É","maker":null}],"metadata":{"count":2,"total":9,"next":"b","cursors":["a","b"]}}`},
+			`{"data":{"productsConnection":{"edges":[{"cursor":"a","node":{"name":"Chair","maker":{"name":"M"}}},{"cursor":"b","node":{"name":"É","maker":null}}],"pageInfo":{"hasNextPage":true,"hasPreviousPage":true,"startCursor":"a","endCursor":"b"},"totalCount":9}}}`,
+		},
+		{
+			"the last and the empty connection", `query($y: Boolean!) { a: productsConnection { edges { node { id } } pageInfo { hasNextPage hasPreviousPage endCursor } } b: productsConnection(where: {price: {gt: 9}}) { __typename edges { __typename cursor @include(if: $y) node { id } } nodes { id } pageInfo { __typename startCursor endCursor } } }`, `{"y":true}`,
+			map[string]string{
+				`Product.findAll {"select":["id"],"cursors":true}`:                              `{"status":"ok","data":[` + p1 + `],"metadata":{"count":1,"cursors":["a"]}}`,
+				`Product.findAll {"filter":{"price":{"$gt":9}},"select":["id"],"cursors":true}`: `{"status":"ok","data":[],"metadata":{"count":0}}`,
+			},
+			`{"data":{"a":{"edges":[{"node":{"id":"1"}}],"pageInfo":{"hasNextPage":false,"hasPreviousPage":false,"endCursor":"a"}},"b":{"__typename":"ProductConnection","edges":[],"nodes":[],"pageInfo":{"__typename":"PageInfo","startCursor":null,"endCursor":null}}}}`,
+		},
+		{
+			"relations of a connection in a call of their own", `{ productsConnection { edges { node { lines(sort: "n") { n } } } nodes { name } } }`, "",
+			map[string]string{
+				`Product.findAll {"select":["name"]}`: `[{"id":"1","name":"x"},{"id":"2","name":"y"}]`,
+				"Line.findAll":                        `[{"id":"l","n":1,"product":"1"},{"id":"m","n":2,"product":"2"}]`,
+			},
+			`{"data":{"productsConnection":{"edges":[{"node":{"lines":[{"n":1}]}},{"node":{"lines":[{"n":2}]}}],"nodes":[{"name":"x"},{"name":"y"}]}}}`,
+		},
+		{
+			"a page without cursors for its records", `{ productsPage { nodes { id } pageInfo { endCursor hasPreviousPage } } }`, "",
+			map[string]string{`Product.findAll {"select":["id"]}`: `{"status":"ok","data":[` + p1 + `],"metadata":{"count":1}}`},
+			`{"data":{"productsPage":{"nodes":[{"id":"1"}],"pageInfo":{"endCursor":null,"hasPreviousPage":false}}}}`,
+		},
+		{
 			"relations in one call", `{ product(id: "1") { makerId maker { name products { id } } groups { parent { name } } } }`, "",
 			map[string]string{`Product.findById {"id":"1","select":["maker","groups"],"relations":["maker.products","groups.parent"]}`: `{"id":"1","_version":1,"maker":{"id":"m1","_version":1,"name":"M","products":[{"id":"1"},{"id":"2"}]},"groups":[{"id":"g","parent":null},{"id":"h","parent":{"id":"g","name":"G"}}]}`},
 			`{"data":{"product":{"makerId":"m1","maker":{"name":"M","products":[{"id":"1"},{"id":"2"}]},"groups":[{"parent":null},{"parent":{"name":"G"}}]}}}`,

@@ -75,7 +75,7 @@ func describe(p *gateway.Project, v gateway.View) []byte {
 	components := object{"errors": failures(), "contentDescriptors": d.descriptors}
 	if v.Any() {
 		schemas := openapi.Schemas(p, openapi.View{Read: v.Read, Write: v.Write})
-		schemas["Metadata"] = object{"type": "object", "properties": object{"count": whole, "total": whole, "next": text, "position": text}}
+		schemas["Metadata"] = object{"type": "object", "properties": object{"count": whole, "total": whole, "next": text, "cursors": object{"type": "array", "items": text}, "position": text}}
 		components["schemas"] = schemas
 		procedure.Procedures(p, v, d.method)
 	}
@@ -147,7 +147,7 @@ var params = map[string]object{
 	"filter": {"type": "object", "description": `The filter language of docs/query.md, for example {"price":{"$gte":30}}.`},
 	"sort":   {"oneOf": []object{{"type": "object", "additionalProperties": object{"enum": []int{1, -1}}}, {"type": "string"}, {"type": "array"}}},
 	"limit":  {"type": "integer", "minimum": 0, "description": "Records in a page; 100 unless given, 1000 at most."},
-	"skip":   whole, "cursor": text, "count": {"type": "boolean", "description": "Ask for metadata.total."},
+	"skip":   whole, "cursor": text, "cursors": {"type": "boolean", "description": "Ask for metadata.cursors, one behind each record."}, "count": {"type": "boolean", "description": "Ask for metadata.total."},
 	"select": names, "exclude": names, "relations": names, "searchFields": names,
 	"includeDeleted": {"type": "boolean"}, "minPosition": {"type": "string", "description": "Wait until the reader has come to this position."},
 	"id": {"type": "string", "pattern": "^[A-Za-z0-9._~:@-]{1,128}$"}, "query": text, "field": text, "value": {}, "amount": {"type": "number"},

@@ -48,7 +48,7 @@ var summaries = map[string]string{
 // have first, as docs/query.md has them.
 func Members(op *mesh.Op) []string {
 	read := []string{"select", "exclude", "relations", "includeDeleted", "minPosition"}
-	page := append([]string{"sort", "limit", "skip", "cursor", "count"}, read...)
+	page := append([]string{"sort", "limit", "skip", "cursor", "cursors", "count"}, read...)
 	one := []string{"expectedVersion", "relations", "idempotencyKey"}
 	switch op.Name {
 	case "findAll", "findOne", "stream":

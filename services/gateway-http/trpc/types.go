@@ -28,12 +28,12 @@ export interface ErrorData extends TRPCDefaultErrorData {
 }
 /** A page, a record or a figure, and what belongs to it. */
 export interface Reply<T> { status: "ok"; data: T; metadata?: Metadata }
-export interface Metadata { count?: number; total?: number; next?: string; position?: string }
+export interface Metadata { count?: number; total?: number; next?: string; cursors?: string[]; position?: string }
 
 /** The filter language of docs/query.md. */
 export type Filter = { [field: string]: unknown };
 export interface Read { select?: string[] | string; exclude?: string[] | string; relations?: string[] | string; includeDeleted?: boolean; minPosition?: string }
-export interface Page extends Read { sort?: { [field: string]: 1 | -1 } | string; limit?: number; skip?: number; cursor?: string; count?: boolean }
+export interface Page extends Read { sort?: { [field: string]: 1 | -1 } | string; limit?: number; skip?: number; cursor?: string; cursors?: boolean; count?: boolean }
 export interface Write { idempotencyKey?: string }
 export interface WriteOne extends Write { id: string; expectedVersion?: number; relations?: string[] | string }
 export interface EventsInput { filter?: Filter; position?: string; lastEventId?: string | null }

@@ -150,8 +150,12 @@ func (r *Root) write(o *object, v *Vars) error {
 	if len(paths) > 0 {
 		o.texts("relations", paths)
 	}
-	if r.Means.Shape == sdl.Page && r.counts(v) {
+	if r.pages() && selected(r.Page, v, "totalCount") {
 		o.key("count")
+		o.b = append(o.b, "true"...)
+	}
+	if r.pages() && selected(r.Page, v, "cursor", "startCursor") || r.Means.Shape == sdl.Connection && selected(r.Page, v, "endCursor") {
+		o.key("cursors")
 		o.b = append(o.b, "true"...)
 	}
 	return nil
@@ -167,9 +171,13 @@ func (r *Root) given(v *Vars, names ...string) bool {
 	return true
 }
 
-func (r *Root) counts(v *Vars) bool {
-	for i := range r.Page {
-		if r.Page[i].Name == "totalCount" && v.Holds(r.Page[i].Cond) {
+// pages tells whether the field is a page of records, in either form.
+func (r *Root) pages() bool { return r.Means.Shape == sdl.Page || r.Means.Shape == sdl.Connection }
+
+// selected tells whether parts, or parts of them, show one of these fields.
+func selected(parts []Part, v *Vars, names ...string) bool {
+	for i := range parts {
+		if p := &parts[i]; v.Holds(p.Cond) && (slices.Contains(names, p.Name) || selected(p.Parts, v, names...)) {
 			return true
 		}
 	}

@@ -162,16 +162,31 @@ func (p *Plan) Cost(v *Vars) int {
 		case r.Means != nil && r.Means.Shape == sdl.Refs:
 			sum += p.named(r, v)
 		case r.Page != nil:
-			for i := range r.Page {
-				if part := &r.Page[i]; v.Holds(part.Cond) {
-					sum++
-					if part.Level != nil {
-						sum += r.rows(v) * part.Level.cost(v)
-					}
-				}
-			}
+			sum += costOf(r.Page, v, r.rows(v))
 		case r.Level != nil:
 			sum += r.rows(v) * r.Level.cost(v)
+		}
+		if sum = min(sum, saturated<<8); sum < 0 {
+			return saturated << 8
+		}
+	}
+	return sum
+}
+
+// costOf is the cost of the parts of a page, whose records are so many.
+func costOf(parts []Part, v *Vars, rows int) int {
+	sum := 0
+	for i := range parts {
+		p := &parts[i]
+		if !v.Holds(p.Cond) {
+			continue
+		}
+		sum++
+		switch {
+		case p.Level != nil:
+			sum += rows * p.Level.cost(v)
+		case p.Name == "edges":
+			sum += rows * costOf(p.Parts, v, 1)
 		}
 		if sum = min(sum, saturated<<8); sum < 0 {
 			return saturated << 8

@@ -77,7 +77,7 @@ type Part struct {
 	Pos   Pos
 	Const []byte
 	Level *Level // nodes, data
-	Parts []Part // pageInfo
+	Parts []Part // pageInfo, edges
 }
 
 // Level is a selection on records of one entity.

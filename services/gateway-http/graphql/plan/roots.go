@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 
 	"github.com/vektah/gqlparser/v2/ast"
@@ -53,19 +54,20 @@ func (c *compiler) root(r *Root, m *merged, of string) *Problem {
 	case sdl.Records, sdl.Record:
 		object := c.schema.ByEntity[r.Means.Entity]
 		r.Level = c.level(object, c.below(m, object.Name), 0)
-	case sdl.Page, sdl.Events, sdl.SDL:
+	case sdl.Page, sdl.Connection, sdl.Events, sdl.SDL:
 		deep := 0
 		if r.Means.Shape == sdl.Events {
 			deep = -1
 		}
 		r.Page = c.parts(m, r.Means, deep)
-		for i := range r.Page {
-			if r.Page[i].Level != nil && r.Means.Shape == sdl.Page {
-				c.items += len(r.Page[i].Level.Nodes)
-				r.Level = merge(r.Level, r.Page[i].Level)
-			}
+		if !r.pages() {
+			break
 		}
-		if r.Means.Shape == sdl.Page && r.Level == nil {
+		for l := range levels(r.Page) {
+			c.items += len(l.Nodes)
+			r.Level = merge(r.Level, l)
+		}
+		if r.Level == nil {
 			r.Level = &Level{Object: c.schema.ByEntity[r.Means.Entity]}
 		}
 	case sdl.Refs:
@@ -156,10 +158,8 @@ func (r *Root) fix(s *sdl.Schema) {
 	if r.Level != nil && r.Level.varies() || r.Means.Shape == sdl.Refs || r.Means.Shape == sdl.Events || r.Means.Shape == sdl.SDL {
 		return
 	}
-	for i := range r.Page {
-		if r.Page[i].Cond != nil {
-			return
-		}
+	if conditional(r.Page) {
+		return
 	}
 	o := newObject(nil)
 	if r.write(&o, &Vars{c: coercer{types: s.AST.Types, open: s.Open}}) == nil {
@@ -204,15 +204,37 @@ func (c *compiler) parts(m *merged, means *sdl.Root, deep int) []Part {
 		switch {
 		case f.Name == "__typename":
 			p.Const = fmt.Appendf(nil, "%q", on)
-		case f.Name == "nodes" || f.Name == "data":
+		case f.Name == "nodes" || f.Name == "node" || f.Name == "data":
 			object := c.schema.ByEntity[means.Entity]
 			p.Level = c.level(object, c.below(f, object.Name), deep)
-		case f.Name == "pageInfo":
+		case f.Name == "pageInfo" || f.Name == "edges":
 			p.Parts = c.parts(f, means, deep)
 		}
 		out = append(out, p)
 	}
 	return out
+}
+
+// Shown are the selections of records on a page, also those of its edges.
+func (r *Root) Shown() iter.Seq[*Level] { return levels(r.Page) }
+
+func levels(parts []Part) iter.Seq[*Level] {
+	return func(yield func(*Level) bool) {
+		for i := range parts {
+			if l := parts[i].Level; l != nil && !yield(l) {
+				return
+			}
+			for l := range levels(parts[i].Parts) {
+				if !yield(l) {
+					return
+				}
+			}
+		}
+	}
+}
+
+func conditional(parts []Part) bool {
+	return slices.ContainsFunc(parts, func(p Part) bool { return p.Cond != nil || conditional(p.Parts) })
 }
 
 // whole makes one field of all occurrences, for introspection, which reads the

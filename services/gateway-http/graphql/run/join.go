@@ -158,7 +158,7 @@ func (g *gatherer) read(n *plan.Node, j *join, q plan.Batch, owners map[string][
 		if j.count > plan.MaxJoined {
 			return tooMany(n)
 		}
-		var next [2][]byte
+		var next [3][]byte
 		if single || meta == nil || !members(meta, metaKeys, next[:]) || isNull(next[0]) || j.enough(q.IDs, owners) {
 			return nil
 		}

@@ -246,11 +246,9 @@ func (s *state) fetch(r *plan.Root, key string) (f fetched) {
 	}
 	g := gatherer{state: s, min: min}
 	rows := g.rows(f.data)
-	if r.Means.Shape == sdl.Page {
-		for i := range r.Page {
-			if l := r.Page[i].Level; l != nil {
-				g.gather(l, rows)
-			}
+	if r.Page != nil {
+		for l := range r.Shown() {
+			g.gather(l, rows)
 		}
 	} else {
 		g.gather(r.Level, rows)

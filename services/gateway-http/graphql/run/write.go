@@ -1,8 +1,6 @@
 package run
 
 import (
-	"strconv"
-
 	"github.com/octomesh/octomesh/pkg/fault"
 	"github.com/octomesh/octomesh/pkg/schema"
 	"github.com/octomesh/octomesh/services/gateway-http/graphql/plan"
@@ -40,8 +38,8 @@ func (s *state) root(r *plan.Root, f *fetched) bool {
 		}
 		_, ok := s.record(r.Level, f.data, 0)
 		return ok
-	case sdl.Page:
-		return s.page(r.Page, f, r.Pos)
+	case sdl.Page, sdl.Connection:
+		return s.page(r, f)
 	case sdl.SDL:
 		return s.service(r.Page)
 	case sdl.Refs:
@@ -65,7 +63,7 @@ func (s *state) root(r *plan.Root, f *fetched) bool {
 
 var (
 	countKey = []string{"count"}
-	metaKeys = []string{"next", "total"}
+	metaKeys = []string{"next", "total", "cursors"}
 )
 
 // list writes records, each of which must be there. data may go on behind it.
@@ -205,55 +203,6 @@ func (s *state) node(n *plan.Node, v []byte) bool {
 }
 
 var empty = []byte("[]")
-
-// page writes a page of records.
-func (s *state) page(parts []plan.Part, f *fetched, at plan.Pos) bool {
-	var meta [2][]byte
-	if f.meta != nil && !members(f.meta, metaKeys, meta[:]) {
-		s.fail(errBroken, at)
-		return false
-	}
-	s.dst = append(s.dst, '{')
-	first := true
-	for i := range parts {
-		p := &parts[i]
-		if !s.Vars.Holds(p.Cond) {
-			continue
-		}
-		if !first {
-			s.dst = append(s.dst, ',')
-		}
-		first = false
-		s.dst = append(s.dst, p.Key...)
-		switch {
-		case p.Const != nil:
-			s.dst = append(s.dst, p.Const...)
-		case p.Name == "nodes":
-			s.path = append(s.path, step{name: p.Alias})
-			if !s.list(p.Level, f.data, p.Pos) {
-				return false
-			}
-			s.path = s.path[:len(s.path)-1]
-		case p.Name == "pageInfo":
-			if !s.page(p.Parts, f, at) {
-				return false
-			}
-		case p.Name == "hasNextPage":
-			s.dst = strconv.AppendBool(s.dst, !isNull(meta[0]))
-		case p.Name == "endCursor" && !isNull(meta[0]):
-			s.dst = append(s.dst, meta[0]...)
-		case p.Name == "totalCount" && !isNull(meta[1]):
-			s.dst = append(s.dst, meta[1]...)
-		case p.Name == "totalCount":
-			s.fail(fault.New(fault.Internal, "the reply has no total"), p.Pos)
-			return false
-		default:
-			s.dst = append(s.dst, "null"...)
-		}
-	}
-	s.dst = append(s.dst, '}')
-	return true
-}
 
 // service writes what a federation gateway asks for.
 func (s *state) service(parts []plan.Part) bool {

@@ -40,6 +40,7 @@ func (b *builder) query(subgraph bool) {
 		for _, e := range b.catalog.Entities {
 			args := argsMatch + argsOrder + strings.Replace(argsCut, ", limit: Int", "", 1) + deleted(e)
 			b.root("Query", lower(e.Name)+"sPage", args, b.derived(e, "Page")+"!", Root{Shape: Page, Op: "findAll", Entity: e})
+			b.root("Query", lower(e.Name)+"sConnection", args, b.derived(e, "Connection")+"!", Root{Shape: Connection, Op: "findAll", Entity: e})
 			b.root("Query", lower(e.Name)+"Aggregate", "stages: %[1]s!"+deleted(e), "["+b.helper["JSON"]+"!]", Root{Shape: Plain, Op: "aggregate", Entity: e})
 		}
 		b.root("Query", "_changes", "position: String!, limit: Int", "["+b.helper["JSON"]+"!]", Root{Shape: Plain, Op: "changes"})

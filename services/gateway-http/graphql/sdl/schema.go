@@ -30,14 +30,15 @@ type Shape uint8
 
 // The shapes of root fields.
 const (
-	Records Shape = iota + 1 // data is a list of records
-	Record                   // data is a record or null
-	Page                     // a list of records, with where it goes on
-	Plain                    // data is shown as it is
-	Touched                  // metadata.count
-	SDL                      // the subgraph's schema
-	Refs                     // records of any entity by representation
-	Events                   // a subscription
+	Records    Shape = iota + 1 // data is a list of records
+	Record                      // data is a record or null
+	Page                        // a list of records, with where it goes on
+	Connection                  // the same as edges, with a cursor for each record
+	Plain                       // data is shown as it is
+	Touched                     // metadata.count
+	SDL                         // the subgraph's schema
+	Refs                        // records of any entity by representation
+	Events                      // a subscription
 )
 
 // Root is what a field of Query, Mutation or Subscription means.
@@ -154,6 +155,7 @@ func (b *builder) text(subgraph bool) string {
 		if b.view.Read {
 			b.where(e)
 			b.page(e)
+			b.connection(e)
 			b.event(e)
 		}
 		if b.view.Write {

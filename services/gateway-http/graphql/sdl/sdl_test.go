@@ -62,6 +62,23 @@ func TestBuild(t *testing.T) {
 	}
 }
 
+// TestConnectionsGiveWay: to entities that have a name of theirs.
+func TestConnectionsGiveWay(t *testing.T) {
+	s, err := sdl.Build(catalog(t, `[{"name":"Product","collection":"products","fields":{"n":"number"}},{"name":"ProductEdge","collection":"edges","fields":{"n":"number"}},
+	 {"name":"ProductsConnection","collection":"connections","fields":{"n":"number"}},{"name":"PageInfo","collection":"infos","fields":{"n":"number"}}]`), sdl.View{Read: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"type ProductEdge_ {\n  node: Product!\n", "type ProductConnection {\n  edges: [ProductEdge_!]!\n  nodes: [Product!]!\n  pageInfo: PageInfo_!\n",
+		"  productsConnection(id: ID!", "  productsConnection_(filter: JSON, where: ProductWhere, sort: JSON, orderBy: [ProductOrderBy!], skip: Int, first: Int, after: String): ProductConnection!\n",
+	} {
+		if !strings.Contains(s.Text, want) {
+			t.Errorf("the schema lacks %q", want)
+		}
+	}
+}
+
 func TestViews(t *testing.T) {
 	c := catalog(t, shop)
 	stock := c.Entity("Product").Column("stock")

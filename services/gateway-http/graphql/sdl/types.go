@@ -12,7 +12,8 @@ func (b *builder) scalars() {
 	b.f("%s\nscalar %s\n\n", quote("A whole number of up to 64 bits, exact, as a JSON number; a text is read too."), b.helper["BigInt"])
 	b.f("%s\nscalar %s\n\n", quote("A decimal number of up to 38 digits, exact, as a JSON number; a text is read too."), b.helper["Decimal"])
 	b.f("enum %s { asc desc }\n\n", b.helper["SortDirection"])
-	b.f("%s\ntype %s {\n  hasNextPage: Boolean!\n  %s\n  endCursor: String\n}\n\n", quote("Where a page ends."), b.helper["PageInfo"], quote("Give it as after; null on the last page."))
+	b.f("%s\ntype %s {\n  hasNextPage: Boolean!\n  %s\n  hasPreviousPage: Boolean!\n  startCursor: String\n  %s\n  endCursor: String\n}\n\n", quote("Where a page begins and ends."), b.helper["PageInfo"],
+		quote("Whether it was asked for with after."), quote("Give it as after. Of a page it is null on the last one; of a connection it is the last edge's."))
 	const equality, order, list = "eq: %[1]s, ne: %[1]s, ", "gt: %[1]s, gte: %[1]s, lt: %[1]s, lte: %[1]s, ", "in: [%[1]s], nin: [%[1]s], exists: Boolean"
 	const text = ", regex: String, regexFlags: String, contains: String, startsWith: String, endsWith: String, ignoreCase: Boolean"
 	filter := func(name, of, form string) {
@@ -165,6 +166,14 @@ func (b *builder) where(e *schema.Entity) {
 
 func (b *builder) page(e *schema.Entity) {
 	b.f("type %s {\n  nodes: [%s!]!\n  pageInfo: %s!\n  %s\n  totalCount: Int!\n}\n\n", b.derived(e, "Page"), b.object[e], b.helper["PageInfo"], quote("How many records there are on all pages; counting costs a query."))
+}
+
+// connection writes a page as Relay's clients read it (GraphQL Cursor Connections
+// Specification).
+func (b *builder) connection(e *schema.Entity) {
+	edge := b.derived(e, "Edge")
+	b.f("type %s {\n  node: %s!\n  %s\n  cursor: String!\n}\n\n", edge, b.object[e], quote("Give it as after; empty where a value that decides about the order is too long for one."))
+	b.f("type %s {\n  edges: [%s!]!\n  nodes: [%s!]!\n  pageInfo: %s!\n  %s\n  totalCount: Int!\n}\n\n", b.derived(e, "Connection"), edge, b.object[e], b.helper["PageInfo"], quote("How many records there are on all pages; counting costs a query."))
 }
 
 // event writes what a subscription tells of a record.
