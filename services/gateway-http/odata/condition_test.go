@@ -54,6 +54,12 @@ func TestNothingIsPassedOver(t *testing.T) {
 		{"POST /orders/MostaJS.deleteMany?$filter=price gt 3", `{"filter":{}}`, "", `2`, 400, ""},
 		{"POST /orders/MostaJS.deleteMany", `{"filter":{}}`, `If-Match: W/"1"`, `2`, 501, ""},
 
+		{"POST /orders", `{"price":1}`, `If-Match: W/"3"`, oneRow, 412, ""},
+		{"POST /customers('1')/orders", `{"price":1}`, `If-Match: W/"3"`, oneRow, 412, ""},
+		{"POST /orders", `{"price":1}`, `If-None-Match: *`, oneRow, 412, ""},
+		{"POST /orders", `{"price":1}`, `If-Match: *`, oneRow, 201, `create {"data":{"price":1}}`},
+		{"POST /orders", `{"price":1}`, `If-None-Match: W/"3"`, oneRow, 201, `create {"data":{"price":1}}`},
+
 		{"DELETE /orders/$each?$filter=price gt 3", "", "", `2`, 204, `deleteMany {"filter":{"price":{"$gt":3}}}`},
 		{"PATCH /orders/$filter(price%20lt%209)/$each?$filter=price gt 3", `{"price":1}`, "", `2`, 204, `updateMany {"filter":{"$and":[{"price":{"$gt":3}},{"price":{"$lt":9}}]},"data":{"price":1}}`},
 		{"DELETE /orders/$each", "", "", `2`, 204, `deleteMany {"filter":{}}`},

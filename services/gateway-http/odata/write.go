@@ -41,6 +41,9 @@ func (r *request) do(w write) error {
 
 // create makes a record; with is the members that the path gives it.
 func (r *request) create(t *metadata.Type, with []byte) error {
+	if err := r.creates(); err != nil {
+		return err
+	}
 	read, err := r.plan(t, nil, forOne)
 	if err != nil {
 		return err
@@ -206,6 +209,19 @@ func (r *request) expected(args []byte) ([]byte, error) {
 		return args, &status{412, fault.New(fault.Conflict, "the record does not have this version")}
 	}
 	return strconv.AppendInt(add(args, "expectedVersion"), n, 10), nil
+}
+
+// creates holds a POST that makes a record to its conditions, which speak of the
+// collection that is posted to (RFC 9110, section 13.1): that is there, and has no
+// version. Errors: CONFLICT, as status 412.
+func (r *request) creates() error {
+	if tag := r.header("If-Match"); tag != "" && strings.TrimSpace(tag) != "*" {
+		return &status{412, fault.New(fault.Conflict, "If-Match asks for the version of a record, and this request makes a new one: leave it out")}
+	}
+	if strings.TrimSpace(r.header("If-None-Match")) == "*" {
+		return &status{412, fault.New(fault.Conflict, "If-None-Match: * asks that the collection is not there, and it is: leave it out; a record whose id is taken is refused without it")}
+	}
+	return nil
 }
 
 // unconditional refuses If-Match for what is not a write of one record by its id.
