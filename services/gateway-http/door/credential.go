@@ -67,6 +67,11 @@ func (d *Door) fromURL(c *access.Credential, x *httpserver.Exchange, live bool) 
 	if key == "" {
 		key = x.Query("api_key")
 	}
+	return d.shown(c, key, x.Query("ticket"), live)
+}
+
+// shown takes a key or, live only, a ticket that stands in a URL.
+func (d *Door) shown(c *access.Credential, key, ticket string, live bool) error {
 	switch {
 	case key != "":
 		if d.KeyInURL == KeyInOff || d.KeyInURL != KeyInAll && !live {
@@ -74,7 +79,18 @@ func (d *Door) fromURL(c *access.Credential, x *httpserver.Exchange, live bool) 
 		}
 		c.Bearer = strings.Clone(key)
 	case live:
-		c.Ticket = strings.Clone(x.Query("ticket"))
+		c.Ticket = strings.Clone(ticket)
 	}
 	return nil
+}
+
+// LiveCredential is the credential of a stream whose protocol has a place of its own
+// for it in the URL; the rules are those for ?apikey= and ?ticket=. Errors: those of
+// Credential.
+func (d *Door) LiveCredential(x *httpserver.Exchange, key, ticket string) (access.Credential, error) {
+	c := access.Credential{RemoteAddr: x.Ctx.RemoteIP().String()}
+	if err := d.shown(&c, key, ticket, true); err != nil {
+		return access.Credential{}, err
+	}
+	return c, c.WellFormed()
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"github.com/octomesh/octomesh/pkg/access"
 	"github.com/octomesh/octomesh/pkg/event"
 	"github.com/octomesh/octomesh/pkg/fault"
 	"github.com/octomesh/octomesh/pkg/gateway"
@@ -71,7 +72,7 @@ func (t *TRPC) open(x *httpserver.Exchange, c *call, super bool) error {
 	if err := input(x, c, &sub); err != nil {
 		return err
 	}
-	principal, token, credential, err := t.door.Identify(x, true)
+	principal, token, credential, err := t.identify(x)
 	if err != nil {
 		return err
 	}
@@ -94,6 +95,41 @@ func (t *TRPC) open(x *httpserver.Exchange, c *call, super bool) error {
 		hello = f.gap(hello, stream.Start)
 	}
 	return x.Hijack(func(ctx context.Context, c net.Conn) { s.Run(ctx, c, hello) }, s.Close)
+}
+
+// identify tells who listens. Who shows no credential elsewhere may have it in
+// connectionParams, which tRPC's client puts into the URL as an object of texts:
+// apiKey or ticket. Errors: those of door.Identify, INVALID_REQUEST.
+func (t *TRPC) identify(x *httpserver.Exchange) (*mesh.Principal, string, access.Credential, error) {
+	params := x.Ctx.QueryArgs().Peek("connectionParams")
+	c, err := t.door.Credential(x, true)
+	if err != nil || len(params) == 0 || !c.IsZero() {
+		return t.door.Identify(x, true)
+	}
+	var key, ticket string
+	err = strictjson.Check(params, strictjson.DefaultDepth)
+	if err == nil && !strictjson.Members(params, func(k, v []byte) bool {
+		switch text, _ := strictjson.Text(v); string(k) {
+		case "apiKey":
+			key = string(text)
+		case "ticket":
+			ticket = string(text)
+		}
+		return true
+	}) && string(strictjson.Trim(params)) != "null" {
+		err = fault.New(fault.InvalidRequest, "connectionParams must be an object")
+	}
+	if err == nil && key == "" && ticket == "" {
+		err = fault.New(fault.Unauthorized, "connectionParams have no credential: give apiKey or ticket")
+	}
+	if err == nil {
+		c, err = t.door.LiveCredential(x, key, ticket)
+	}
+	if err != nil {
+		return nil, "", c, err
+	}
+	who, token, err := t.door.IdentifyAs(x, c)
+	return who, token, c, err
 }
 
 // input reads what a client listens to: {"filter","entity","position",

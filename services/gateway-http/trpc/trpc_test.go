@@ -17,6 +17,7 @@ import (
 	"github.com/octomesh/octomesh/pkg/event"
 	"github.com/octomesh/octomesh/pkg/fault"
 	"github.com/octomesh/octomesh/pkg/mesh"
+	"github.com/octomesh/octomesh/services/gateway-http/door"
 	"github.com/octomesh/octomesh/services/gateway-http/httpserver"
 	"github.com/octomesh/octomesh/services/gateway-http/internal/scripted"
 	"github.com/octomesh/octomesh/services/gateway-http/trpc"
@@ -320,6 +321,34 @@ func TestSubscriptionErrors(t *testing.T) {
 	h.Feed.Err = fault.New(fault.Overloaded, "later").After(3 * time.Second)
 	if _, body := send(t, h, "GET", "/trpc/Product.events", ""); !strings.HasPrefix(body, "retry: 3000\n") || !strings.Contains(body, "SERVICE_UNAVAILABLE") {
 		t.Error(body)
+	}
+}
+
+// TestConnectionParams: a subscription may have its credential there, by the rules
+// of URLs; one in a header goes before it.
+func TestConnectionParams(t *testing.T) {
+	h := house(t)
+	h.Feed.Err = fault.New(fault.Overloaded, "let in")
+	params := func(s string) string { return "/trpc/Product.events?connectionParams=" + url.QueryEscape(s) }
+	const nobody, in = "X-API-Key: ", "SERVICE_UNAVAILABLE"
+	for _, c := range []struct{ name, target, header, code string }{
+		{"a ticket", params(`{"ticket":"` + scripted.Ticket + `"}`), nobody, in},
+		{"a key", params(`{"apiKey":"` + scripted.Key + `","other":null}`), nobody, in},
+		{"a ticket that is none", params(`{"ticket":"x"}`), nobody, "UNAUTHORIZED"},
+		{"nothing in it", params(`{}`), nobody, "UNAUTHORIZED"},
+		{"null", params(`null`), nobody, "UNAUTHORIZED"},
+		{"no object", params(`[1]`), nobody, "BAD_REQUEST"},
+		{"no JSON", params(`{`), nobody, "PARSE_ERROR"},
+		{"a header goes before", params(`{"ticket":"x"}`), "X-API-Key: " + scripted.Key, in},
+		{"a header that is no key goes before", params(`{"apiKey":"` + scripted.Key + `"}`), "X-API-Key: x", "UNAUTHORIZED"},
+	} {
+		if status, body := send(t, h, "GET", c.target, "", c.header); status != 200 || !strings.Contains(body, `"code":"`+c.code+`"`) {
+			t.Errorf("%s: %d %s", c.name, status, body)
+		}
+	}
+	h.Door.KeyInURL = door.KeyInOff
+	if _, body := send(t, h, "GET", params(`{"apiKey":"`+scripted.Key+`"}`), "", nobody); !strings.Contains(body, `"code":"UNAUTHORIZED"`) {
+		t.Error("a key where none may stand:", body)
 	}
 }
 
