@@ -94,7 +94,7 @@ func (s *Store) Call(ctx context.Context, r *mesh.Request, g Guard) (*mesh.Reply
 	case "stream":
 		return c.stream(ctx)
 	case "export":
-		return c.export(ctx), nil
+		return c.export(ctx)
 	case "restore":
 		t, err := c.restore()
 		if err != nil {

@@ -16,7 +16,7 @@ import (
 // id, soft-deleted ones too, keys in record order without _version, references
 // and many-to-many relations as ids, one-to-many relations left out. Equal
 // records give equal bytes.
-func (c *call) export(ctx context.Context) *mesh.Reply {
+func (c *call) export(ctx context.Context) (*mesh.Reply, error) {
 	return c.chunks(ctx, func(ctx context.Context, r driver.Reader, to *chunks) error {
 		buf := <-to.empty
 		var err error

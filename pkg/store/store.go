@@ -26,6 +26,9 @@ type Options struct {
 	// OnCommit is told the seq of the last change of each write that made one,
 	// after its commit: the relay's doorbell. It must return at once.
 	OnCommit func(seq int64)
+	// StreamWait is how long a stream waits for its place when no other one ends or
+	// begins meanwhile; 0 = 1 s.
+	StreamWait time.Duration
 	// Now and NewID replace the clock and the making of ids (UUIDv7).
 	Now   func() time.Time
 	NewID func() string
@@ -35,6 +38,7 @@ type Options struct {
 type Store struct {
 	conn    driver.Conn
 	options Options
+	streams *seats
 	state   atomic.Pointer[state]
 }
 
@@ -44,6 +48,9 @@ func Open(_ context.Context, conn driver.Conn, cat *schema.Catalog, o Options) (
 	o.Limits = o.Limits.OrDefault()
 	if o.Retention == 0 {
 		o.Retention = 24 * time.Hour
+	}
+	if o.StreamWait == 0 {
+		o.StreamWait = time.Second
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -55,7 +62,7 @@ func Open(_ context.Context, conn driver.Conn, cat *schema.Catalog, o Options) (
 		o.CursorKey = make([]byte, 32)
 		_, _ = rand.Read(o.CursorKey) // it never fails, by its own documentation
 	}
-	s := &Store{conn: conn, options: o}
+	s := &Store{conn: conn, options: o, streams: newSeats(conn.Capabilities().Streams, o.StreamWait)}
 	st, err := newState(cat, o.Limits)
 	if err != nil {
 		return nil, err

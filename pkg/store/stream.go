@@ -47,26 +47,33 @@ func (c *call) stream(ctx context.Context) (*mesh.Reply, error) {
 		}
 	}
 	if !c.args.form.arrow {
-		return c.chunks(ctx, f.produce, nil), nil
+		return c.chunks(ctx, f.produce, nil)
 	}
 	t, err := f.table()
 	if err != nil {
 		return nil, err
 	}
-	return c.chunks(ctx, t.produce, t.encoder.Close), nil
+	return c.chunks(ctx, t.produce, t.encoder.Close)
 }
 
 // chunks is the reply that producer makes, in one state of the database. When it
-// has ended, free is called, which may be nil.
-func (c *call) chunks(ctx context.Context, produce producer, free func()) *mesh.Reply {
+// has ended, free is called, which may be nil. Errors: OVERLOADED.
+func (c *call) chunks(ctx context.Context, produce producer, free func()) (*mesh.Reply, error) {
+	seat, err := c.store.streams.stand()
+	if err != nil {
+		if free != nil {
+			free()
+		}
+		return nil, err
+	}
 	// The reader outlives the call: the stream ends with Close.
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	out := &chunks{
-		conn: c.store.conn, produce: produce, cancel: cancel, free: free,
+		conn: c.store.conn, seat: seat, produce: produce, cancel: cancel, free: free,
 		full: make(chan []byte), empty: make(chan []byte, 2), done: make(chan struct{}),
 	}
 	go out.run(ctx)
-	return &mesh.Reply{Chunks: out}
+	return &mesh.Reply{Chunks: out}, nil
 }
 
 // producer reads records and hands what it makes of them on.
@@ -76,6 +83,7 @@ type producer func(ctx context.Context, r driver.Reader, to *chunks) error
 // while the consumer has the other.
 type chunks struct {
 	conn    driver.Conn
+	seat    *seat
 	produce producer
 	cancel  context.CancelFunc
 	free    func()
@@ -123,16 +131,24 @@ func (c *chunks) run(ctx context.Context) {
 	if c.free != nil {
 		defer c.free()
 	}
-	c.err = c.conn.Snapshot(ctx, func(r driver.Reader) error {
-		// Not before: of a thousand streams most wait for a reader.
+	if c.err = c.read(ctx); c.err != nil {
+		c.err = fault.From(c.err)
+	}
+}
+
+// read reads the database once the stream has a seat.
+func (c *chunks) read(ctx context.Context) error {
+	if err := c.seat.wait(ctx); err != nil {
+		return err
+	}
+	defer c.seat.leave()
+	return c.conn.Stream(ctx, func(r driver.Reader) error {
+		// Not before: of a thousand streams most wait for a seat.
 		for len(c.empty) < cap(c.empty) {
 			c.empty <- make([]byte, 0, chunkSize+chunkSize/4)
 		}
 		return c.guarded(ctx, r)
 	})
-	if c.err != nil {
-		c.err = fault.From(c.err)
-	}
 }
 
 // guarded makes INTERNAL of a panic: nothing above this goroutine would catch it.

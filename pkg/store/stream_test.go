@@ -20,7 +20,7 @@ import (
 )
 
 // cursed is a database whose rows make the reader panic as long as so many
-// snapshots are left.
+// streams are left.
 type cursed struct {
 	driver.Conn
 	left int
@@ -28,12 +28,12 @@ type cursed struct {
 
 type cursedReader struct{ driver.Reader }
 
-func (c *cursed) Snapshot(ctx context.Context, fn func(driver.Reader) error) error {
+func (c *cursed) Stream(ctx context.Context, fn func(driver.Reader) error) error {
 	if c.left == 0 {
-		return c.Conn.Snapshot(ctx, fn)
+		return c.Conn.Stream(ctx, fn)
 	}
 	c.left--
-	return c.Conn.Snapshot(ctx, func(r driver.Reader) error { return fn(cursedReader{r}) })
+	return c.Conn.Stream(ctx, func(r driver.Reader) error { return fn(cursedReader{r}) })
 }
 
 func (r cursedReader) Select(ctx context.Context, q *query.Select, _ func(driver.Row) error) error {

@@ -120,6 +120,7 @@ var topics = []struct {
 	{"data set", dataSet},
 	{"stream", stream},
 	{"stream close", streamClose},
+	{"slow readers", slowReaders},
 	{"stream as Arrow", arrow},
 	{"guard rows", guardRows},
 	{"guard of another catalog", guardClosed},
@@ -183,7 +184,9 @@ func (d *db) serve() {
 		CursorKey: []byte("a key for cursors"),
 		Now:       func() time.Time { return time.UnixMilli(start + d.clock.Add(1000) - 1000) },
 		NewID:     func() string { return fmt.Sprintf("n%d", ids.Add(1)) },
-		OnCommit:  func(seq int64) { d.rings.Store(seq) },
+		// Streams that find no place are refused at once.
+		StreamWait: 1,
+		OnCommit:   func(seq int64) { d.rings.Store(seq) },
 	})
 	if err != nil {
 		d.Fatal(err)

@@ -34,8 +34,14 @@ type Conn interface {
 	// request that uses the catalog. Errors: CONFLICT with details for what does
 	// not fit and may not be changed.
 	Apply(ctx context.Context, cat *schema.Catalog) error
-	// Snapshot calls fn with a Reader whose reads all see one state.
+	// Snapshot calls fn with a Reader whose reads all see one state. Whoever
+	// waits for somebody else in fn takes Stream.
 	Snapshot(ctx context.Context, fn func(Reader) error) error
+	// Stream is Snapshot for an fn that may stand still for a minute at a time,
+	// because whoever takes its rows is slow: its connection is none of those that
+	// other reads need, and no limit of the engine on idle ones ends it before. At
+	// most Capabilities.Streams of them are called at a time.
+	Stream(ctx context.Context, fn func(Reader) error) error
 	// Write runs u in a transaction and returns after its commit. The engine
 	// may commit the units of several callers together and may run a unit
 	// again, so Run must be repeatable. A write is never interrupted once begun:
@@ -160,6 +166,8 @@ type Capabilities struct {
 	Sync    string // what an acknowledged write survives: "full", "normal", …, SyncUnknown
 	// Exclusive tells that one process alone may serve the database.
 	Exclusive bool
+	// Streams is how many calls of Conn.Stream there may be at a time; at least 1.
+	Streams int
 	// Cells tells that rows fill Arrow's columns without JSON in between; see Cells.
 	Cells bool
 	// Evidence is how the dialect was tested: "engine", "emulator", "text".

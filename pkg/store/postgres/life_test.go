@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/octomesh/octomesh/pkg/fault"
 	"github.com/octomesh/octomesh/pkg/mesh"
@@ -187,6 +188,52 @@ func TestNeighbours(t *testing.T) {
 	all.Wait()
 	if n, err := conn.Count(t.Context(), &query.Select{Entity: e}); err != nil || n != 32 {
 		t.Errorf("%d records, %v", n, err)
+	}
+}
+
+// A stream whose reader pauses for longer than other transactions may still gives
+// everything.
+func TestSlowStreamOutlivesIdle(t *testing.T) {
+	t.Parallel()
+	cat := parse(t, rowSchema)
+	e := cat.Entity("Row")
+	uri := fresh(t, testserver.PostgreSQL(t))
+	options := patient("")
+	options.Idle, options.Application = time.Second, "idle"
+	conn, err := postgres.Open(t.Context(), uri, cat, options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	exec(t, uri, `INSERT INTO rows ("id", "_version") SELECT 'id' || g, 1 FROM generate_series(1, 3000) g`)
+	q := &query.Select{Entity: e, Projection: all(e), Sort: []query.Order{{Column: e.Columns[0]}}}
+	// ended returns when the server has ended a snapshot that stands still.
+	ended := func() {
+		err := conn.Snapshot(t.Context(), func(r driver.Reader) error {
+			if _, err := r.Count(t.Context(), q); err != nil {
+				return err
+			}
+			exec(t, uri, `DO $$ BEGIN
+WHILE (SELECT COUNT(*) FROM pg_stat_activity WHERE application_name = 'idle' AND state LIKE 'idle in transaction%') > 1 LOOP
+PERFORM pg_stat_clear_snapshot(); PERFORM pg_sleep(0.01); END LOOP; END $$`)
+			_, err := r.Count(t.Context(), q)
+			return err
+		})
+		if code(err) == "" {
+			t.Errorf("a snapshot that stood still: %v", err)
+		}
+	}
+	n := 0
+	err = conn.Stream(t.Context(), func(r driver.Reader) error {
+		return r.Select(t.Context(), q, func(driver.Row) error {
+			if n++; n == 1 {
+				ended()
+			}
+			return nil
+		})
+	})
+	if err != nil || n != 3000 {
+		t.Errorf("%d records: %v", n, err)
 	}
 }
 

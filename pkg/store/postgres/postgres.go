@@ -31,19 +31,21 @@ const (
 type Options struct {
 	Sync     string          // SyncFull (default) or SyncOff
 	Strategy driver.Strategy // default driver.Update
-	// Lanes is how many connections serve the short reads, beside the one for
-	// reads by id, and as many the one-record writes. Default: the cores, 2 to 4.
+	// Lanes is how many connections serve the short reads, beside one for reads by
+	// id and one for the change log, and as many the one-record writes. Default: the cores, 2 to 4.
 	Lanes int
-	// Pool is how many connections serve snapshots, and as many transactions of
-	// several records, and half as many (at least 2) streams; opened when
-	// needed, closed when idle for a minute. Default: twice the cores, 4 to 8.
+	// Pool is how many connections serve snapshots, as many transactions of
+	// several records, as many streams, and half as many (at least 2) long reads;
+	// opened when needed, closed when idle for a minute. Default: twice the cores,
+	// 4 to 8.
 	Pool int
 	// Statement is how long one statement may take. Default 30 s.
 	Statement time.Duration
 	// Idle is how long the server waits for the next statement of a transaction:
-	// the longest that a worker that hangs can hold others up. Default 10 s; a
-	// stream, whose reader may be slow, has ten times as long.
+	// the longest that a worker that hangs can hold others up. Default 10 s.
 	Idle time.Duration
+	// StreamIdle is Idle for streams, whose readers may be slow. Default 100 s.
+	StreamIdle time.Duration
 	// Application is the name that the server shows. Default octomesh.
 	Application string
 	// Committed, if set, is told after each commit how many writes it held. It
@@ -74,12 +76,13 @@ type DB struct {
 	turns   sync.Mutex   // see cockroach.go
 	fence   fence
 
-	reads  reads
-	lanes  lanes
-	writes *queue.Queue
-	free   pool // snapshots, and reads that were slow
-	long   pool // streams, which a slow reader may hold for long
-	units  pool // transactions of several records
+	reads   reads
+	lanes   lanes
+	writes  *queue.Queue
+	free    pool // snapshots, and reads that were slow
+	long    pool // reads without a bound
+	streams pool // those of slow readers, who may hold a connection for long
+	units   pool // transactions of several records
 
 	sharedMu sync.Mutex
 	shared   map[*sqlgen.Plan]*sqlgen.Plan
@@ -138,7 +141,8 @@ func Open(ctx context.Context, uri string, cat *schema.Catalog, o Options) (driv
 	}
 	db.reads = reads{db: db, exec: &db.lanes, settled: -1}
 	db.free.init(db, reader, o.Pool)
-	db.long.init(db, streamer, max(2, o.Pool/2))
+	db.long.init(db, reader, max(2, o.Pool/2))
+	db.streams.init(db, streamer, o.Pool)
 	db.units.init(db, writer, o.Pool)
 	db.lanes.start(db, o.Lanes)
 	if o.cockroach {
@@ -172,6 +176,9 @@ func (o *Options) check() error {
 	}
 	if o.Idle <= 0 {
 		o.Idle = 10 * time.Second
+	}
+	if o.StreamIdle <= 0 {
+		o.StreamIdle = 100 * time.Second
 	}
 	if o.most == 0 {
 		o.most = most
@@ -230,7 +237,7 @@ func (db *DB) config(r role) *pgconn.Config {
 	own("statement_timeout", ms(db.options.Statement))
 	idle := db.options.Idle
 	if r == streamer {
-		idle *= 10
+		idle = db.options.StreamIdle
 	}
 	own("idle_in_transaction_session_timeout", ms(idle))
 	if db.options.cockroach {
@@ -290,7 +297,7 @@ func (db *DB) sharing(p *sqlgen.Plan) *sqlgen.Plan {
 
 // Capabilities implements driver.Conn.
 func (db *DB) Capabilities() driver.Capabilities {
-	c := driver.Capabilities{Dialect: db.dialect.Name, Transactions: true, Sync: db.synced, Cells: true, Evidence: "engine"}
+	c := driver.Capabilities{Dialect: db.dialect.Name, Transactions: true, Sync: db.synced, Streams: db.options.Pool, Cells: true, Evidence: "engine"}
 	if db.options.cockroach {
 		c.Evidence = "emulator"
 	}
@@ -316,6 +323,7 @@ func (db *DB) Close() error {
 		db.units.close()
 		db.free.close()
 		db.long.close()
+		db.streams.close()
 		if db.options.Strategy == driver.CreateDrop {
 			db.closeErr = db.drop()
 		}
@@ -353,12 +361,21 @@ func (db *DB) Oldest(ctx context.Context) (int64, error) { return db.reads.Oldes
 
 // Snapshot implements driver.Conn.
 func (db *DB) Snapshot(ctx context.Context, fn func(driver.Reader) error) error {
+	return db.snapshot(ctx, &db.free, fn)
+}
+
+// Stream implements driver.Conn.
+func (db *DB) Stream(ctx context.Context, fn func(driver.Reader) error) error {
+	return db.snapshot(ctx, &db.streams, fn)
+}
+
+func (db *DB) snapshot(ctx context.Context, p *pool, fn func(driver.Reader) error) error {
 	settled := db.settled.Load()
 	begin := repeatable
 	if db.options.cockroach {
 		begin = readOnly // all is serializable there
 	}
-	return db.reading(ctx, &db.free, begin, func(x *transaction) error {
+	return db.reading(ctx, p, begin, func(x *transaction) error {
 		return fn(&reads{db: db, exec: x, settled: settled})
 	})
 }

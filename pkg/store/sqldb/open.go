@@ -18,12 +18,12 @@ import (
 // Options are the settings of Open. The zero value is ready for use.
 type Options struct {
 	Strategy driver.Strategy // default driver.Update
-	// Writers and Readers are how many connections write, and serve short reads
-	// (half as many, at least 2, serve long ones); opened when first needed.
+	// Writers and Readers are how many connections write, and serve short reads (as
+	// many again scans, long ones, snapshots and streams); opened when first needed.
 	// Default: 16 writers, readers twice the cores, 4 to 16.
 	Writers, Readers int
 	// Statement is how long a statement may take, where the engine can bound it.
-	// Reads without a bound, snapshots and changes of tables are not bounded.
+	// Reads without a bound, snapshots, streams and changes of tables are not bounded.
 	// Default: 30 s.
 	Statement time.Duration
 	// Committed, if set, is told after each commit how many writes it held. It
@@ -48,11 +48,15 @@ type DB struct {
 
 	writers pool
 	short   pool // reads of a page or less
-	long    pool // reads without a bound, which a slow reader may hold for long
+	scans   pool // reads that may go through a whole table and give little
+	long    pool // reads without a bound
 	states  pool // snapshots
+	streams pool // those of slow readers, who may hold a connection for long
 	logs    pool // the change log
 	schemas pool // changes of tables
 	groups  *groups
+
+	streaming int // how many streams there are at a time
 
 	closing   chan struct{}
 	closeOnce sync.Once
@@ -82,15 +86,17 @@ func Open(ctx context.Context, engine *Engine, cat *schema.Catalog, o Options) (
 		o.Readers = min(max(2*runtime.GOMAXPROCS(0), 4), 16)
 	}
 	d := engine.Migrate.Dialect
-	db := &DB{engine: engine, strategy: o.Strategy, told: o.Committed, closing: make(chan struct{})}
+	db := &DB{engine: engine, strategy: o.Strategy, told: o.Committed, streaming: o.Readers, closing: make(chan struct{})}
 	db.gen, db.log, db.trims = sqlgen.New(d, plansKept), sqlgen.NewLog(d), newTrimming(d)
 	db.locks = newLockTexts(d)
 	db.proof.init(d)
 	quick, patient := engine.Connector, engine.patient()
 	db.writers.init(db, quick, o.Writers)
 	db.short.init(db, quick, o.Readers)
-	db.long.init(db, patient, max(2, o.Readers/2))
+	db.scans.init(db, quick, o.Readers)
+	db.long.init(db, patient, o.Readers)
 	db.states.init(db, patient, o.Readers)
+	db.streams.init(db, patient, o.Readers)
 	db.logs.init(db, quick, 2)
 	db.schemas.init(db, patient, 1)
 	db.catalog.Store(cat)
@@ -107,7 +113,11 @@ func Open(ctx context.Context, engine *Engine, cat *schema.Catalog, o Options) (
 }
 
 // Capabilities implements driver.Conn.
-func (db *DB) Capabilities() driver.Capabilities { return db.engine.Capabilities }
+func (db *DB) Capabilities() driver.Capabilities {
+	c := db.engine.Capabilities
+	c.Streams = db.streaming
+	return c
+}
 
 // Epoch implements driver.Conn.
 func (db *DB) Epoch() string { return *db.epoch.Load() }
@@ -125,7 +135,7 @@ func (db *DB) Close() error {
 		if db.groups != nil {
 			db.groups.stop()
 		}
-		for _, p := range []*pool{&db.writers, &db.short, &db.long, &db.states, &db.logs, &db.schemas} {
+		for _, p := range []*pool{&db.writers, &db.short, &db.scans, &db.long, &db.states, &db.streams, &db.logs, &db.schemas} {
 			p.close()
 		}
 		if db.strategy == driver.CreateDrop {
@@ -173,6 +183,14 @@ func (db *DB) reading(ctx context.Context, p *pool, each func(driver.Row) error,
 // longRead is the limit from which on a read counts as long.
 const longRead = 2000
 
+// scanning is the pool for a read that goes through all that a condition leaves.
+func (db *DB) scanning(where query.Expr) *pool {
+	if sqlgen.Pinned(where) {
+		return &db.short
+	}
+	return &db.scans
+}
+
 // Select implements driver.Reader.
 func (db *DB) Select(ctx context.Context, q *query.Select, each func(driver.Row) error) error {
 	p := &db.short
@@ -184,7 +202,7 @@ func (db *DB) Select(ctx context.Context, q *query.Select, each func(driver.Row)
 
 // Count implements driver.Reader.
 func (db *DB) Count(ctx context.Context, q *query.Select) (n int64, err error) {
-	err = db.with(ctx, &db.short, func(s *session) error {
+	err = db.with(ctx, db.scanning(q.Where), func(s *session) error {
 		n, err = s.Count(ctx, q)
 		return err
 	})
@@ -193,7 +211,7 @@ func (db *DB) Count(ctx context.Context, q *query.Select) (n int64, err error) {
 
 // Aggregate implements driver.Reader.
 func (db *DB) Aggregate(ctx context.Context, q *query.Aggregate, each func(driver.Row) error) error {
-	return db.reading(ctx, &db.short, each, func(s *session, each func(driver.Row) error) error { return s.Aggregate(ctx, q, each) })
+	return db.reading(ctx, db.scanning(q.Where), each, func(s *session, each func(driver.Row) error) error { return s.Aggregate(ctx, q, each) })
 }
 
 // Links implements driver.Reader.
@@ -208,17 +226,26 @@ func (db *DB) Links(ctx context.Context, r *schema.Relation, ids []string, rever
 
 // Snapshot implements driver.Conn.
 func (db *DB) Snapshot(ctx context.Context, fn func(driver.Reader) error) error {
+	return db.state(ctx, &db.states, fn)
+}
+
+// Stream implements driver.Conn.
+func (db *DB) Stream(ctx context.Context, fn func(driver.Reader) error) error {
+	return db.state(ctx, &db.streams, fn)
+}
+
+func (db *DB) state(ctx context.Context, p *pool, fn func(driver.Reader) error) error {
 	var s *session
 	for try := 0; ; try++ {
 		var err error
-		if s, err = db.states.get(ctx); err != nil {
+		if s, err = p.get(ctx); err != nil {
 			return err
 		}
 		if err = s.start(db.engine.Snapshot, db.engine.Snapshots); err == nil {
 			break
 		}
 		broken := s.broken
-		db.states.put(s)
+		p.put(s)
 		if !broken || try > 0 {
 			return err
 		}
@@ -227,7 +254,7 @@ func (db *DB) Snapshot(ctx context.Context, fn func(driver.Reader) error) error 
 		if !s.broken && s.end(false) != nil {
 			s.broken = true
 		}
-		db.states.put(s)
+		p.put(s)
 	}()
 	return fn(snapshot{s})
 }

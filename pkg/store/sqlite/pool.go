@@ -73,6 +73,20 @@ func (p *pool) put(s *session) {
 	runtime.Gosched()
 }
 
+// snapshot runs fn on a connection whose reads all see one state.
+func (p *pool) snapshot(ctx context.Context, fn func(driver.Reader) error) error {
+	s, err := p.get(ctx)
+	if err != nil {
+		return err
+	}
+	defer p.put(s)
+	if err := s.run(uncancelled, begin, nil, nil); err != nil {
+		return err
+	}
+	defer func() { _ = s.run(uncancelled, rollback, nil, nil) }() // nothing was written
+	return fn(s)
+}
+
 // close waits until all connections are back and closes them.
 func (p *pool) close() {
 	for range cap(p.tokens) {

@@ -27,9 +27,9 @@ const (
 type Options struct {
 	Sync     string          // SyncFull (default) or SyncNormal
 	Strategy driver.Strategy // default driver.Update
-	// Readers is how many connections serve short reads, and half as many
-	// (at least 2) long ones; opened when first needed. Default: twice the
-	// cores, 4 to 8.
+	// Readers is how many connections serve short reads, as many long ones, and
+	// twice as many streams; opened when first needed. Default: twice the cores,
+	// 4 to 8.
 	Readers int
 	// Committed, if set, is told after each commit how many writes it held. It
 	// runs in the writer's goroutine and must not wait.
@@ -44,23 +44,26 @@ const busyTimeout = 5 * time.Second
 
 // DB is a project's SQLite file. It implements driver.Conn.
 type DB struct {
-	path     string
-	sync     string
-	strategy driver.Strategy
-	dialect  *sqlgen.Dialect
-	gen      *sqlgen.Generator
-	log      *sqlgen.Log
-	unlock   func()
-	busy     time.Duration    // how long to wait for another program's lock
-	told     func(writes int) // Options.Committed
+	path      string
+	sync      string
+	strategy  driver.Strategy
+	dialect   *sqlgen.Dialect
+	gen       *sqlgen.Generator
+	log       *sqlgen.Log
+	unlock    func()
+	streaming int              // how many streams there are at a time
+	busy      time.Duration    // how long to wait for another program's lock
+	told      func(writes int) // Options.Committed
 
 	catalog   atomic.Pointer[schema.Catalog]
 	epoch     atomic.Pointer[string]
 	committed atomic.Int64
 
-	writer *writer
-	short  pool // reads of a page or less
-	long   pool // reads without a bound, which a slow reader may hold for long
+	writer  *writer
+	short   pool // reads of a page or less, and snapshots
+	long    pool // reads that may go through a whole table
+	streams pool // those of slow readers, who may hold a connection for long
+	logs    pool // the change log, for which the relay waits behind nobody
 
 	closing   chan struct{}
 	closeOnce sync.Once
@@ -102,7 +105,7 @@ func Open(ctx context.Context, path string, cat *schema.Catalog, o Options) (dri
 		}
 		return nil, fault.Wrap(err, fault.DBNotConnected, "the lock file beside the database can't be made; check the rights of its folder")
 	}
-	db := &DB{path: path, sync: o.Sync, strategy: o.Strategy, dialect: Dialect(), unlock: unlock, busy: o.busy, told: o.Committed, closing: make(chan struct{})}
+	db := &DB{path: path, sync: o.Sync, strategy: o.Strategy, dialect: Dialect(), unlock: unlock, busy: o.busy, told: o.Committed, streaming: 2 * o.Readers, closing: make(chan struct{})}
 	db.gen = sqlgen.New(db.dialect, plansKept)
 	db.log = sqlgen.NewLog(db.dialect)
 	session, err := db.connect(true)
@@ -116,7 +119,9 @@ func Open(ctx context.Context, path string, cat *schema.Catalog, o Options) (dri
 		return nil, err
 	}
 	db.short.init(db, o.Readers)
-	db.long.init(db, max(2, o.Readers/2))
+	db.long.init(db, o.Readers)
+	db.streams.init(db, db.streaming)
+	db.logs.init(db, 1)
 	db.writer = newWriter(db, session)
 	return db, nil
 }
@@ -127,15 +132,16 @@ func inspect(path string, o Options) (driver.Conn, error) {
 	if _, err := os.Stat(path); os.IsNotExist(err) {
 		path = ":memory:"
 	}
-	db := &DB{path: path, strategy: o.Strategy, dialect: Dialect(), unlock: func() {}, busy: o.busy, closing: make(chan struct{})}
+	db := &DB{path: path, strategy: o.Strategy, dialect: Dialect(), unlock: func() {}, busy: o.busy, streaming: 1, closing: make(chan struct{})}
 	db.gen, db.log = sqlgen.New(db.dialect, plansKept), sqlgen.NewLog(db.dialect)
 	db.epoch.Store(new(string))
 	session, err := db.connect(false)
 	if err != nil {
 		return nil, err
 	}
-	db.short.init(db, 1)
-	db.long.init(db, 1)
+	for _, p := range db.pools() {
+		p.init(db, 1)
+	}
 	db.writer = newWriter(db, session) // whose connection refuses to write
 	return db, nil
 }
@@ -163,7 +169,7 @@ func (o *Options) check() error {
 
 // Capabilities implements driver.Conn.
 func (db *DB) Capabilities() driver.Capabilities {
-	return driver.Capabilities{Dialect: db.dialect.Name, Transactions: true, Sync: db.sync, Exclusive: true, Cells: true, Evidence: "engine"}
+	return driver.Capabilities{Dialect: db.dialect.Name, Transactions: true, Sync: db.sync, Exclusive: true, Streams: db.streaming, Cells: true, Evidence: "engine"}
 }
 
 // Epoch implements driver.Conn.
@@ -174,7 +180,12 @@ func (db *DB) Committed(context.Context) (int64, error) { return db.committed.Lo
 
 // Ping implements driver.Conn.
 func (db *DB) Ping(ctx context.Context) error {
-	_, err := db.Oldest(ctx)
+	s, err := db.short.get(ctx)
+	if err != nil {
+		return err
+	}
+	defer db.short.put(s)
+	_, err = s.Oldest(ctx)
 	return err
 }
 
@@ -184,8 +195,9 @@ func (db *DB) Close() error {
 	db.closeOnce.Do(func() {
 		close(db.closing)
 		db.writer.queue.Close()
-		db.short.close()
-		db.long.close()
+		for _, p := range db.pools() {
+			p.close()
+		}
 		s := db.writer.session
 		if db.strategy == driver.CreateDrop {
 			db.closeErr = db.drop(s, db.catalog.Load())
@@ -201,13 +213,23 @@ func (db *DB) Close() error {
 // longRead is the limit from which on a read counts as long.
 const longRead = 2000
 
-func (db *DB) borrow(ctx context.Context, limit int) (*session, *pool, error) {
-	p := &db.short
+// pools are the reading connections.
+func (db *DB) pools() []*pool { return []*pool{&db.short, &db.long, &db.streams, &db.logs} }
+
+// bounded is the pool for a read of at most limit rows, 0 = all that there are.
+func (db *DB) bounded(limit int) *pool {
 	if limit == 0 || limit >= longRead {
-		p = &db.long
+		return &db.long
 	}
-	s, err := p.get(ctx)
-	return s, p, err
+	return &db.short
+}
+
+// scanning is the pool for a read that goes through all that a condition leaves.
+func (db *DB) scanning(where query.Expr) *pool {
+	if sqlgen.Pinned(where) {
+		return &db.short
+	}
+	return &db.long
 }
 
 // Select implements driver.Reader.
@@ -216,7 +238,8 @@ func (db *DB) Select(ctx context.Context, q *query.Select, each func(driver.Row)
 	if limit == 0 && sqlgen.Pinned(q.Where) {
 		limit = 1
 	}
-	s, p, err := db.borrow(ctx, limit)
+	p := db.bounded(limit)
+	s, err := p.get(ctx)
 	if err != nil {
 		return err
 	}
@@ -226,7 +249,8 @@ func (db *DB) Select(ctx context.Context, q *query.Select, each func(driver.Row)
 
 // Count implements driver.Reader.
 func (db *DB) Count(ctx context.Context, q *query.Select) (int64, error) {
-	s, p, err := db.borrow(ctx, 1)
+	p := db.scanning(q.Where)
+	s, err := p.get(ctx)
 	if err != nil {
 		return 0, err
 	}
@@ -236,7 +260,8 @@ func (db *DB) Count(ctx context.Context, q *query.Select) (int64, error) {
 
 // Aggregate implements driver.Reader.
 func (db *DB) Aggregate(ctx context.Context, q *query.Aggregate, each func(driver.Row) error) error {
-	s, p, err := db.borrow(ctx, 1)
+	p := db.scanning(q.Where)
+	s, err := p.get(ctx)
 	if err != nil {
 		return err
 	}
@@ -246,46 +271,42 @@ func (db *DB) Aggregate(ctx context.Context, q *query.Aggregate, each func(drive
 
 // Links implements driver.Reader.
 func (db *DB) Links(ctx context.Context, r *schema.Relation, ids []string, reverse bool, each func(owner, target string) error) error {
-	s, p, err := db.borrow(ctx, 1)
+	s, err := db.short.get(ctx)
 	if err != nil {
 		return err
 	}
-	defer p.put(s)
+	defer db.short.put(s)
 	return s.Links(ctx, r, ids, reverse, each)
 }
 
 // Changes implements driver.Reader.
 func (db *DB) Changes(ctx context.Context, after int64, limit int, each func(*mesh.Change) error) error {
-	s, p, err := db.borrow(ctx, 1)
+	s, err := db.logs.get(ctx)
 	if err != nil {
 		return err
 	}
-	defer p.put(s)
+	defer db.logs.put(s)
 	return s.Changes(ctx, after, limit, each)
 }
 
 // Oldest implements driver.Reader.
 func (db *DB) Oldest(ctx context.Context) (int64, error) {
-	s, p, err := db.borrow(ctx, 1)
+	s, err := db.logs.get(ctx)
 	if err != nil {
 		return 0, err
 	}
-	defer p.put(s)
+	defer db.logs.put(s)
 	return s.Oldest(ctx)
 }
 
 // Snapshot implements driver.Conn.
 func (db *DB) Snapshot(ctx context.Context, fn func(driver.Reader) error) error {
-	s, p, err := db.borrow(ctx, 1)
-	if err != nil {
-		return err
-	}
-	defer p.put(s)
-	if err := s.run(uncancelled, begin, nil, nil); err != nil {
-		return err
-	}
-	defer func() { _ = s.run(uncancelled, rollback, nil, nil) }() // nothing was written
-	return fn(s)
+	return db.short.snapshot(ctx, fn)
+}
+
+// Stream implements driver.Conn.
+func (db *DB) Stream(ctx context.Context, fn func(driver.Reader) error) error {
+	return db.streams.snapshot(ctx, fn)
 }
 
 var (

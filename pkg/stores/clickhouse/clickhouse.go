@@ -58,6 +58,14 @@ var (
 // plansKept bounds the compiled statements of a database.
 const plansKept = 1024
 
+const (
+	// streaming is how many streams there are at a time.
+	streaming = 8
+	// maxConns leaves as many connections to other reads and to writes as streams
+	// have, each of which reads its relations on a second one.
+	maxConns = 4 * streaming
+)
+
 // settings are those of every statement, unless the address says otherwise.
 var settings = clickhouse.Settings{
 	"max_query_size": 64 << 20, // lists of a thousand long texts
@@ -74,6 +82,9 @@ func parse(uri string) (*clickhouse.Options, error) {
 	}
 	if len(o.Addr) != 1 {
 		return nil, fault.New(fault.InvalidRequest, "a project in ClickHouse has one server: name one address")
+	}
+	if o.MaxOpenConns == 0 {
+		o.MaxOpenConns = maxConns
 	}
 	if o.Settings == nil {
 		o.Settings = make(clickhouse.Settings)
@@ -160,7 +171,7 @@ func (db *DB) exec(ctx context.Context, sql string) error {
 // isolated. Sync is what MergeTree does by itself: it writes without fsync, so an
 // answer survives the death of the processes, not a loss of power.
 func (db *DB) Capabilities() driver.Capabilities {
-	return driver.Capabilities{Dialect: "clickhouse", Transactions: true, Exposed: true, Sync: "normal", Exclusive: true, Cells: true, Evidence: "engine"}
+	return driver.Capabilities{Dialect: "clickhouse", Transactions: true, Exposed: true, Sync: "normal", Exclusive: true, Streams: streaming, Cells: true, Evidence: "engine"}
 }
 
 // Epoch implements driver.Conn.
@@ -194,6 +205,11 @@ func (db *DB) Write(ctx context.Context, u driver.Unit) error { return db.writer
 // snapshot that several statements share, so each read sees the state of its own
 // moment.
 func (db *DB) Snapshot(_ context.Context, fn func(driver.Reader) error) error { return fn(db) }
+
+// Stream implements driver.Conn.
+func (db *DB) Stream(ctx context.Context, fn func(driver.Reader) error) error {
+	return db.Snapshot(ctx, fn)
+}
 
 // Trim implements driver.Conn. What it deletes is the beginning of the log, so
 // it looks for the last change that may go.

@@ -47,12 +47,12 @@ func (o *one) Next(dest []sqldriver.Value) error {
 // nothing said about it.
 func TestPromises(t *testing.T) {
 	t.Parallel()
-	conn, err := OpenWith(t.Context(), alive{}, func(error) sqldb.Problem { return sqldb.Problem{} }, nil, sqldb.Options{Strategy: driver.Inspect})
+	conn, err := OpenWith(t.Context(), alive{}, func(error) sqldb.Problem { return sqldb.Problem{} }, nil, sqldb.Options{Strategy: driver.Inspect, Readers: 3})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	want := driver.Capabilities{Dialect: "db2", Transactions: true, Sync: driver.SyncUnknown, Cells: true, Evidence: "text"}
+	want := driver.Capabilities{Dialect: "db2", Transactions: true, Sync: driver.SyncUnknown, Streams: 3, Cells: true, Evidence: "text"}
 	if got := conn.Capabilities(); got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}

@@ -198,7 +198,7 @@ func (db *DB) NewEpoch(ctx context.Context) (string, error) {
 
 // Capabilities implements driver.Conn.
 func (db *DB) Capabilities() driver.Capabilities {
-	return driver.Capabilities{Dialect: "mongodb", Transactions: db.transactions, Sync: "majority", Evidence: Evidence}
+	return driver.Capabilities{Dialect: "mongodb", Transactions: db.transactions, Sync: "majority", Streams: streaming, Evidence: Evidence}
 }
 
 // Epoch implements driver.Conn.
@@ -225,6 +225,15 @@ func (db *DB) Snapshot(ctx context.Context, fn func(driver.Reader) error) error 
 	}
 	defer s.EndSession(context.WithoutCancel(ctx))
 	return fn(&reader{db: db, in: func(ctx context.Context) context.Context { return mongo.NewSessionContext(ctx, s) }})
+}
+
+// streaming is how many streams there are at a time. A cursor has a connection
+// only while it is asked for more.
+const streaming = 16
+
+// Stream implements driver.Conn.
+func (db *DB) Stream(ctx context.Context, fn func(driver.Reader) error) error {
+	return db.Snapshot(ctx, fn)
 }
 
 // closeTime bounds the wait for connections that are in use when all else has

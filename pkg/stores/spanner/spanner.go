@@ -173,6 +173,15 @@ func (db *DB) Snapshot(_ context.Context, fn func(driver.Reader) error) error {
 	return fn(&reader{db: db, in: func() querier { return txn }})
 }
 
+// streaming is how many streams there are at a time. All calls share the client's
+// channels, so none keeps others from theirs.
+const streaming = 16
+
+// Stream implements driver.Conn.
+func (db *DB) Stream(ctx context.Context, fn func(driver.Reader) error) error {
+	return db.Snapshot(ctx, fn)
+}
+
 // Select implements driver.Reader.
 func (db *DB) Select(ctx context.Context, q *query.Select, each func(driver.Row) error) error {
 	return db.single().Select(ctx, q, each)
