@@ -27,7 +27,7 @@ type Options struct {
 	// after its commit: the relay's doorbell. It must return at once.
 	OnCommit func(seq int64)
 	// StreamWait is how long a stream waits for its place when no other one ends or
-	// begins meanwhile; 0 = 1 s.
+	// begins meanwhile; 0 = 5 s.
 	StreamWait time.Duration
 	// Now and NewID replace the clock and the making of ids (UUIDv7).
 	Now   func() time.Time
@@ -50,7 +50,7 @@ func Open(_ context.Context, conn driver.Conn, cat *schema.Catalog, o Options) (
 		o.Retention = 24 * time.Hour
 	}
 	if o.StreamWait == 0 {
-		o.StreamWait = time.Second
+		o.StreamWait = 5 * time.Second
 	}
 	if o.Now == nil {
 		o.Now = time.Now
