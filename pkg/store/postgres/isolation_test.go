@@ -111,7 +111,7 @@ func TestMigrationTakesLong(t *testing.T) {
 				}
 				var held sync.WaitGroup
 				held.Go(func() {
-					if _, err := other.Exec(ctx, "SELECT pg_sleep(1); COMMIT"); err != nil {
+					if _, err := other.Exec(ctx, "SELECT pg_sleep(3); COMMIT"); err != nil {
 						t.Error(err)
 					}
 				})
@@ -123,7 +123,7 @@ func TestMigrationTakesLong(t *testing.T) {
 			}
 			var conn driver.Conn
 			migrate(func() (err error) {
-				conn, err = c.open(ctx, uri, cat, postgres.Options{Lanes: 2, Pool: 3, Statement: 500 * time.Millisecond})
+				conn, err = c.open(ctx, uri, cat, postgres.Options{Lanes: 2, Pool: 3, Statement: 1500 * time.Millisecond})
 				return err
 			})
 			defer func() { _ = conn.Close() }()

@@ -17,39 +17,47 @@ import (
 
 // got reads a DoGet to its end: its schema and its rows as JSON.
 func got(c af.Client, ctx context.Context, ticket string) (fields []arrow.Field, rows []map[string]any, err error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	ss, err := c.DoGet(ctx, &af.Ticket{Ticket: []byte(ticket)})
-	if err != nil {
-		return nil, nil, err
-	}
-	r, err := af.NewRecordReader(ss)
-	if err != nil {
-		return nil, nil, err
-	}
-	defer r.Release()
-	n := 0
-	for r.Next() {
-		b, err := r.RecordBatch().MarshalJSON()
+	fields, _, err = taken(c, ctx, ticket, func(batch arrow.RecordBatch) error {
+		b, err := batch.MarshalJSON()
 		if err != nil {
-			return nil, nil, err
+			return err
 		}
 		var part []map[string]any
 		d := json.NewDecoder(strings.NewReader(string(b)))
 		d.UseNumber()
-		if err := d.Decode(&part); err != nil {
-			return nil, nil, err
-		}
+		err = d.Decode(&part)
 		rows = append(rows, part...)
-		n += len(part)
+		return err
+	})
+	return fields, rows, err
+}
+
+// taken reads a stream batch by batch, and counts its rows.
+func taken(c af.Client, ctx context.Context, ticket string, batch func(arrow.RecordBatch) error) (fields []arrow.Field, n int64, err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	ss, err := c.DoGet(ctx, &af.Ticket{Ticket: []byte(ticket)})
+	if err != nil {
+		return nil, 0, err
+	}
+	r, err := af.NewRecordReader(ss)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer r.Release()
+	for r.Next() {
+		if err := batch(r.RecordBatch()); err != nil {
+			return nil, n, err
+		}
+		n += r.RecordBatch().NumRows()
 		if want := fmt.Sprintf(`{"rows":%d}`, n); string(r.LatestAppMetadata()) != want {
-			return nil, nil, fmt.Errorf("the metadata is %s, want %s", r.LatestAppMetadata(), want)
+			return nil, n, fmt.Errorf("the metadata is %s, want %s", r.LatestAppMetadata(), want)
 		}
 	}
 	if err := r.Err(); err != nil && !errors.Is(err, io.EOF) {
-		return nil, nil, err
+		return nil, n, err
 	}
-	return r.Schema().Fields(), rows, nil
+	return r.Schema().Fields(), n, nil
 }
 
 func TestDoGet(t *testing.T) {

@@ -313,15 +313,28 @@ func TestThousandStreams(t *testing.T) {
 	var work sync.WaitGroup
 	var wrong atomic.Int64
 	var first atomic.Value
+	const ticket = `{"entity":"Item","batchSize":7}`
+	var want []arrow.RecordBatch // what one alone reads
+	keep := func(batch arrow.RecordBatch) error { batch.Retain(); want = append(want, batch); return nil }
+	if _, rows, err := taken(c, as(t, master), ticket, keep); err != nil || rows != 50 {
+		t.Fatal(rows, err)
+	}
 	for range 1000 {
 		work.Go(func() {
-			if _, rows, err := got(c, as(t, reader, "x-project", "shop"), `{"entity":"Item","select":"name"}`); err != nil || len(rows) != 0 {
+			if _, rows, err := taken(c, as(t, reader, "x-project", "shop"), `{"entity":"Item","select":"name"}`, func(arrow.RecordBatch) error { return nil }); err != nil || rows != 0 {
 				wrong.Add(1)
-				first.CompareAndSwap(nil, fmt.Sprint(len(rows), err))
+				first.CompareAndSwap(nil, fmt.Sprint(rows, err))
 			}
-			if _, rows, err := got(c, as(t, master), `{"entity":"Item","batchSize":7}`); err != nil || len(rows) != 50 {
+			at := 0
+			same := func(batch arrow.RecordBatch) error {
+				if at++; at > len(want) || !array.RecordEqual(batch, want[at-1]) {
+					return fmt.Errorf("batch %d is not what one alone reads: %v", at, batch)
+				}
+				return nil
+			}
+			if _, rows, err := taken(c, as(t, master), ticket, same); err != nil || rows != 50 {
 				wrong.Add(1)
-				first.CompareAndSwap(nil, fmt.Sprint(len(rows), err))
+				first.CompareAndSwap(nil, fmt.Sprint(rows, err))
 			}
 		})
 	}

@@ -70,17 +70,18 @@ func TestStatementTimeout(t *testing.T) {
 	t.Parallel()
 	uri := testserver.MariaDB(t)
 	cat := parsed(t, things)
-	conn := opened(t, uri, cat, sqldb.Options{Statement: 200 * time.Millisecond})
+	patient := opened(t, uri, cat, sqldb.Options{})
+	conn := opened(t, uri, cat, sqldb.Options{Statement: time.Second})
 	e := cat.Entity("Thing")
 	for i := range 3 {
-		if err := conn.Write(t.Context(), creating(e, made(e, fmt.Sprint(i)), "")); err != nil {
+		if err := patient.Write(t.Context(), creating(e, made(e, fmt.Sprint(i)), "")); err != nil {
 			t.Fatal(err)
 		}
 	}
 	// Each row that is read, or written, takes its time from now on.
 	foreign(t, uri, "RENAME TABLE things TO held",
 		"CREATE FUNCTION dawdle(x DOUBLE) RETURNS INT NO SQL RETURN SLEEP(x)",
-		"CREATE VIEW things AS SELECT * FROM held WHERE dawdle(0.4) = 0")
+		"CREATE VIEW things AS SELECT * FROM held WHERE dawdle(1.5) = 0")
 	_, err := conn.Count(t.Context(), &query.Select{Entity: e})
 	wantCode(t, "a count", err, fault.Timeout, "longer")
 	err = conn.Write(t.Context(), driver.Unit{Run: func(tx driver.Tx) error {
@@ -106,9 +107,10 @@ func TestLockWait(t *testing.T) {
 	t.Parallel()
 	uri := testserver.MariaDB(t)
 	cat := parsed(t, things)
-	conn := opened(t, uri, cat, sqldb.Options{Statement: 500 * time.Millisecond})
+	patient := opened(t, uri, cat, sqldb.Options{})
+	conn := opened(t, uri, cat, sqldb.Options{Statement: 2 * time.Second})
 	e := cat.Entity("Thing")
-	if err := conn.Write(t.Context(), creating(e, made(e, "a"), "")); err != nil {
+	if err := patient.Write(t.Context(), creating(e, made(e, "a"), "")); err != nil {
 		t.Fatal(err)
 	}
 	other := plain(t, uri)
@@ -225,8 +227,8 @@ func TestBlackHole(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg.Timeout = 300 * time.Millisecond
-	conn, err := open(t.Context(), "mariadb", cfg, cat, sqldb.Options{Statement: 300 * time.Millisecond}, 200*time.Millisecond)
+	cfg.Timeout = time.Second
+	conn, err := open(t.Context(), "mariadb", cfg, cat, sqldb.Options{Statement: time.Second}, time.Second)
 	if err != nil {
 		t.Fatal(err)
 	}
