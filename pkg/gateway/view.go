@@ -9,31 +9,13 @@ import (
 	"github.com/octomesh/octomesh/pkg/mesh"
 )
 
-// View is what somebody may do with a project over a transport: what descriptions
-// of the project show depends on it.
-type View struct{ Read, Write, Admin bool }
-
 // ViewOf is the view of a principal, nil for nobody.
-func ViewOf(who *mesh.Principal, p *Project, transport string) View {
+func ViewOf(who *mesh.Principal, p *Project, transport string) mesh.View {
 	may := func(class mesh.Class) bool {
 		return access.Check(who, access.Ask{ProjectID: p.ID, Project: p.Slug, Class: class, Transport: transport}) == nil
 	}
-	return View{Read: may(mesh.Read), Write: may(mesh.Write), Admin: may(mesh.Admin)}
+	return mesh.View{Read: may(mesh.Read), Write: may(mesh.Write), Admin: may(mesh.Admin)}
 }
-
-// Allows reports whether the view has the class.
-func (v View) Allows(c mesh.Class) bool {
-	switch c {
-	case mesh.Read:
-		return v.Read
-	case mesh.Write:
-		return v.Write
-	}
-	return c == mesh.Admin && v.Admin
-}
-
-// Any reports whether there is anything to see.
-func (v View) Any() bool { return v.Read || v.Write || v.Admin }
 
 // maxArtefacts bounds the descriptions in memory.
 const maxArtefacts = 64
@@ -48,7 +30,7 @@ type Artefacts struct {
 type artefact struct {
 	kind    string
 	project *Project // a version may come back with other numbers
-	view    View
+	view    mesh.View
 }
 
 var seed = maphash.MakeSeed()
@@ -57,7 +39,7 @@ var seed = maphash.MakeSeed()
 // and its ETag. Nobody may change it. Who asks while it is being made waits for
 // it; who asks for another one does not. Nil is not kept. Kinds are few: a
 // description of one entity is not for keeping (see Tag).
-func (a *Artefacts) Of(kind string, p *Project, v View, write func() []byte) (body []byte, tag string) {
+func (a *Artefacts) Of(kind string, p *Project, v mesh.View, write func() []byte) (body []byte, tag string) {
 	k := artefact{kind, p, v}
 	return a.find(k, write)()
 }

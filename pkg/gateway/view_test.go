@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/octomesh/octomesh/pkg/gateway"
+	"github.com/octomesh/octomesh/pkg/mesh"
 )
 
 // TestArtefacts: each description is made once, and one that is being made holds
@@ -13,7 +14,7 @@ import (
 func TestArtefacts(t *testing.T) {
 	var kept gateway.Artefacts
 	one, two := &gateway.Project{ID: "1", Slug: "one", Version: "v1"}, &gateway.Project{ID: "2", Slug: "two", Version: "v1"}
-	all, made := gateway.View{Read: true}, 0
+	all, made := mesh.View{Read: true}, 0
 	var readers sync.WaitGroup
 	begun, others := make(chan struct{}), make(chan struct{})
 	for i := range 4 {
@@ -35,7 +36,7 @@ func TestArtefacts(t *testing.T) {
 	<-begun
 	for _, p := range []*gateway.Project{two, {ID: "1", Slug: "one", Version: "v2"}, {ID: "3", Slug: "one", Version: "v1"}, {ID: "1", Slug: "one", Version: "v1"}} {
 		want := p.ID + p.Slug + p.Version
-		for _, v := range []gateway.View{all, {}} {
+		for _, v := range []mesh.View{all, {}} {
 			if body, tag := kept.Of("list", p, v, func() []byte { return []byte(want) }); string(body) != want || !strings.HasPrefix(tag, `"`) {
 				t.Errorf("%s %s, want %s", body, tag, want)
 			}

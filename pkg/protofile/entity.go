@@ -102,7 +102,7 @@ func newFamily(r *Message, s *shared) *family {
 	return f
 }
 
-func (f *family) messages(v View) []*Message {
+func (f *family) messages(v mesh.View) []*Message {
 	list := []*Message{f.record}
 	if v.Read {
 		list = append(list, f.list)
@@ -116,7 +116,7 @@ func (f *family) messages(v View) []*Message {
 	return list
 }
 
-func (f *family) service(e *schema.Entity, s *shared, v View) *Service {
+func (f *family) service(e *schema.Entity, s *shared, v mesh.View) *Service {
 	sv := &Service{Name: f.record.Name + "Service", Entity: e.Name, Comment: e.Description, Record: f.record}
 	for _, m := range []*Method{
 		{Name: "FindAll", Op: "findAll", In: s.filter, Out: f.list},
@@ -137,21 +137,22 @@ func (f *family) service(e *schema.Entity, s *shared, v View) *Service {
 		{Name: "Stream", Op: "stream", In: s.filter, Out: f.record, Streaming: true, Comment: "Any number of records, as fast as they are read."},
 		{Name: "Watch", Op: OpWatch, In: s.watch, Out: f.event, Streaming: true, Comment: "Changes as they happen."},
 	} {
-		if v.allows(m.Op) {
+		if allows(v, m.Op) {
 			sv.Methods = append(sv.Methods, m)
 		}
 	}
 	return sv
 }
 
-func (v View) allows(op string) bool {
+// allows tells whether a view has an op; what is none of the table is read.
+func allows(v mesh.View, op string) bool {
 	if o := slices.IndexFunc(mesh.Ops, func(o *mesh.Op) bool { return o.Name == op }); o >= 0 && mesh.Ops[o].Class == mesh.Write {
 		return v.Write
 	}
 	return v.Read
 }
 
-func (s *shared) service(v View) *Service {
+func (s *shared) service(v mesh.View) *Service {
 	sv := &Service{Name: EntityService, Comment: "Any op on any entity, in JSON.", Methods: []*Method{
 		{Name: "Execute", Op: OpExecute, In: s.execute, Out: s.executed},
 		{Name: "ExecuteStream", Op: OpExecuteStream, In: s.execute, Out: s.chunk, Streaming: true, Comment: "For replies of any size: the chunks one after another are the reply, or its records a line each for op stream."},

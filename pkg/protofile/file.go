@@ -8,6 +8,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/descriptorpb"
 
+	"github.com/octomesh/octomesh/pkg/mesh"
 	"github.com/octomesh/octomesh/pkg/protofile/number"
 	"github.com/octomesh/octomesh/pkg/schema"
 )
@@ -20,7 +21,7 @@ type File struct {
 
 // New lays out a project's file. n are its numbers, or nil where none were ever
 // given: then they are made from c, as they would be the first time.
-func New(c *schema.Catalog, n number.Numbers, v View) *File {
+func New(c *schema.Catalog, n number.Numbers, v mesh.View) *File {
 	n, _ = number.Extend(n, c)
 	s := newShared()
 	f := &File{Messages: s.list}

@@ -17,6 +17,7 @@ import (
 	"google.golang.org/protobuf/types/descriptorpb"
 	"pgregory.net/rapid"
 
+	"github.com/octomesh/octomesh/pkg/mesh"
 	"github.com/octomesh/octomesh/pkg/protofile"
 	"github.com/octomesh/octomesh/pkg/protofile/internal/drawn"
 	"github.com/octomesh/octomesh/pkg/protofile/number"
@@ -72,7 +73,7 @@ func catalog(t testing.TB, source string) *schema.Catalog {
 }
 
 func TestGolden(t *testing.T) {
-	f := protofile.New(catalog(t, shop), nil, protofile.View{Read: true, Write: true})
+	f := protofile.New(catalog(t, shop), nil, mesh.View{Read: true, Write: true})
 	check(t, f)
 	text := f.Text("shop", "v1")
 	path := filepath.Join("testdata", "shop.proto")
@@ -95,7 +96,7 @@ func TestProtoc(t *testing.T) {
 	if _, err := exec.LookPath("protoc"); err != nil {
 		t.Skip("skipped: protoc (apt-get install protobuf-compiler)")
 	}
-	f := protofile.New(catalog(t, shop), nil, protofile.View{Read: true, Write: true})
+	f := protofile.New(catalog(t, shop), nil, mesh.View{Read: true, Write: true})
 	dir := t.TempDir()
 	if err := os.Mkdir(filepath.Join(dir, "mostajs"), 0o755); err != nil {
 		t.Fatal(err)
@@ -130,7 +131,7 @@ func TestProtoc(t *testing.T) {
 // A file shows what its reader may do, and nobody who may do nothing anything.
 func TestViews(t *testing.T) {
 	c := catalog(t, shop)
-	for view, want := range map[protofile.View]string{
+	for view, want := range map[mesh.View]string{
 		{Read: true, Write: true}: "FindAll FindById Create Update Delete Count FindOne Search Aggregate Upsert UpdateMany DeleteMany AddToSet Pull Increment Stream Watch",
 		{Read: true}:              "FindAll FindById Count FindOne Search Aggregate Stream Watch",
 		{Write: true}:             "Create Update Delete Upsert UpdateMany DeleteMany AddToSet Pull Increment",
@@ -148,7 +149,7 @@ func TestViews(t *testing.T) {
 			t.Error("a hidden field is shown")
 		}
 	}
-	if f := protofile.New(c, nil, protofile.View{}); len(f.Messages)+len(f.Services) != 0 {
+	if f := protofile.New(c, nil, mesh.View{}); len(f.Messages)+len(f.Services) != 0 {
 		t.Error("something is shown to nobody")
 	}
 }
@@ -166,7 +167,7 @@ func TestAny(t *testing.T) {
 				continue
 			}
 			n, _ = number.Extend(n, c)
-			f := protofile.New(c, n, protofile.View{Read: true, Write: true})
+			f := protofile.New(c, n, mesh.View{Read: true, Write: true})
 			now := check(t, f)
 			if before != nil {
 				compatible(t, before, now)

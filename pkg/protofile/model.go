@@ -84,6 +84,3 @@ const (
 
 // EntityService is the name of the service for any op on any entity.
 const EntityService = "EntityService"
-
-// View is what the reader of a file may do.
-type View struct{ Read, Write bool }

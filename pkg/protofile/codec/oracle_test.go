@@ -15,6 +15,7 @@ import (
 	"google.golang.org/protobuf/types/dynamicpb"
 	"pgregory.net/rapid"
 
+	"github.com/octomesh/octomesh/pkg/mesh"
 	"github.com/octomesh/octomesh/pkg/protofile"
 	"github.com/octomesh/octomesh/pkg/protofile/codec"
 	"github.com/octomesh/octomesh/pkg/protofile/internal/drawn"
@@ -34,7 +35,7 @@ type project struct {
 
 func newProject(t rapid.TB, c *schema.Catalog) *project {
 	t.Helper()
-	p := &project{catalog: c, file: protofile.New(c, nil, protofile.View{Read: true, Write: true})}
+	p := &project{catalog: c, file: protofile.New(c, nil, mesh.View{Read: true, Write: true})}
 	p.codec = codec.New(p.file)
 	var err error
 	if p.desc, err = p.file.Compile("mostajs/p.proto"); err != nil {

@@ -26,7 +26,7 @@ var anyEntity = codec.New(newAny())
 var anyFile = sync.OnceValues(func() (protoreflect.FileDescriptor, error) { return newAny().Compile("entity.proto") })
 
 func newAny() *protofile.File {
-	return protofile.New(&schema.Catalog{}, nil, protofile.View{Read: true, Write: true})
+	return protofile.New(&schema.Catalog{}, nil, mesh.View{Read: true, Write: true})
 }
 
 // generic serves EntityService, whose messages may name the project.

@@ -21,6 +21,7 @@ import (
 	"github.com/octomesh/octomesh/pkg/gateway"
 	"github.com/octomesh/octomesh/pkg/gateway/live"
 	"github.com/octomesh/octomesh/pkg/gateway/scripted"
+	"github.com/octomesh/octomesh/pkg/mesh"
 	"github.com/octomesh/octomesh/pkg/protofile"
 	"github.com/octomesh/octomesh/services/gateway-grpc/entityrpc"
 	"github.com/octomesh/octomesh/services/gateway-grpc/rpc"
@@ -87,7 +88,7 @@ func (h *house) describe(slug string) {
 	h.t.Helper()
 	p := h.projects.Get(slug)
 	var err error
-	h.file, err = protofile.New(p.Catalog, p.Numbers, protofile.View{Read: true, Write: true}).Compile("p.proto")
+	h.file, err = protofile.New(p.Catalog, p.Numbers, mesh.View{Read: true, Write: true}).Compile("p.proto")
 	check(h.t, err)
 }
 

@@ -11,7 +11,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/octomesh/octomesh/pkg/fault"
-	"github.com/octomesh/octomesh/pkg/gateway"
+	"github.com/octomesh/octomesh/pkg/mesh"
 	"github.com/octomesh/octomesh/pkg/protofile"
 )
 
@@ -23,8 +23,8 @@ type described struct {
 }
 
 // describe returns the project's file in a view, made once.
-func (p *project) describe(v gateway.View) (*described, error) {
-	view := protofile.View{Read: v.Read, Write: v.Write}
+func (p *project) describe(view mesh.View) (*described, error) {
+	view.Admin = false // nothing hangs on it
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	d := p.views[view]

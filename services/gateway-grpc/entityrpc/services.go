@@ -42,7 +42,7 @@ type project struct {
 	of    *gateway.Project
 	codec *codec.Codec
 	mu    sync.Mutex
-	views map[protofile.View]*described
+	views map[mesh.View]*described
 }
 
 // project returns what is compiled for p, compiling it where it is new. Of a
@@ -60,8 +60,8 @@ func (s *Services) project(p *gateway.Project) *project {
 		return c
 	}
 	c = &project{
-		of: p, codec: codec.New(protofile.New(p.Catalog, p.Numbers, protofile.View{Read: true, Write: true})),
-		views: map[protofile.View]*described{},
+		of: p, codec: codec.New(protofile.New(p.Catalog, p.Numbers, mesh.View{Read: true, Write: true})),
+		views: map[mesh.View]*described{},
 	}
 	for slug := range s.compiled {
 		if s.Projects.Get(slug) == nil {

@@ -97,7 +97,7 @@ func (s *Server) flights(who *mesh.Principal, p *gateway.Project) ([]byte, error
 	if guard != nil {
 		return flights(p, guard.Readable), nil
 	}
-	list, _ := s.artefacts.Of("flights", p, gateway.View{Read: true}, func() []byte {
+	list, _ := s.artefacts.Of("flights", p, mesh.View{Read: true}, func() []byte {
 		return flights(p, func(*schema.Column) bool { return true })
 	})
 	return list, nil

@@ -56,7 +56,7 @@ type Caller struct {
 }
 
 // View is what the caller may do with the project.
-func (c *Caller) View() gateway.View {
+func (c *Caller) View() mesh.View {
 	return gateway.ViewOf(c.Principal, c.Project, c.Header.Transport)
 }
 

@@ -6,6 +6,7 @@ import (
 	"github.com/octomesh/octomesh/pkg/columnar"
 	"github.com/octomesh/octomesh/pkg/fault"
 	"github.com/octomesh/octomesh/pkg/gateway"
+	"github.com/octomesh/octomesh/pkg/mesh"
 	"github.com/octomesh/octomesh/pkg/schema"
 	"github.com/octomesh/octomesh/services/gateway-http/door"
 	"github.com/octomesh/octomesh/services/gateway-http/httpserver"
@@ -31,7 +32,7 @@ func (t *Arrow) describe(x *httpserver.Exchange, p *gateway.Project, entity stri
 	if binary(x) {
 		kind, of, write = columnar.ContentType, "flights ipc", catalogueTable
 	}
-	body, tag := t.artefacts.Of(of, p, gateway.View{Read: true}, func() []byte { return write(p.Catalog) })
+	body, tag := t.artefacts.Of(of, p, mesh.View{Read: true}, func() []byte { return write(p.Catalog) })
 	door.Describe(x, kind, body, tag)
 }
 

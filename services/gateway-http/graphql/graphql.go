@@ -164,7 +164,7 @@ func (t *GraphQL) viewOf(p *gateway.Project, who *mesh.Principal) (*view, error)
 		return nil, err
 	}
 	k := viewKey{id: p.ID, version: p.Version, read: may.Read, write: may.Write}
-	v := sdl.View{Read: may.Read, Write: may.Write}
+	v := sdl.View{View: may}
 	if guard != nil {
 		v.Readable = guard.Readable
 		var names strings.Builder

@@ -86,7 +86,7 @@ func (a *API) serve(x *httpserver.Exchange) {
 	v.Admin = false // nothing hangs on it
 	var wrong error
 	body, tag := a.artefacts.Of(word, p, v, func() (b []byte) {
-		b, wrong = d.write(p, protofile.New(p.Catalog, p.Numbers, protofile.View{Read: v.Read, Write: v.Write}))
+		b, wrong = d.write(p, protofile.New(p.Catalog, p.Numbers, v))
 		return b
 	})
 	if body == nil {

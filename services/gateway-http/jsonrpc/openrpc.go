@@ -66,7 +66,7 @@ func described(id, document []byte) []byte {
 type object = map[string]any
 
 // describe makes the OpenRPC document of a project in a view.
-func describe(p *gateway.Project, v gateway.View) []byte {
+func describe(p *gateway.Project, v mesh.View) []byte {
 	d := &description{descriptors: object{}}
 	d.methods = []object{{
 		"name": discover, "summary": "This description", "params": []object{}, "paramStructure": "by-name",
@@ -74,7 +74,7 @@ func describe(p *gateway.Project, v gateway.View) []byte {
 	}}
 	components := object{"errors": failures(), "contentDescriptors": d.descriptors}
 	if v.Any() {
-		schemas := openapi.Schemas(p, openapi.View{Read: v.Read, Write: v.Write})
+		schemas := openapi.Schemas(p, v)
 		schemas["Metadata"] = object{"type": "object", "properties": object{"count": whole, "total": whole, "next": text, "cursors": object{"type": "array", "items": text}, "position": text}}
 		components["schemas"] = schemas
 		procedure.Procedures(p, v, d.method)

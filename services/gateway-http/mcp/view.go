@@ -40,7 +40,7 @@ type view struct {
 
 // eligible are the projects that a caller's requests may concern, and what he may
 // do: scopes give the same operations in every project.
-func (t *MCP) eligible(c *caller) (all []*gateway.Project, may gateway.View) {
+func (t *MCP) eligible(c *caller) (all []*gateway.Project, may mesh.View) {
 	list := []*gateway.Project{t.door.Projects.Get(c.named)}
 	if c.named == "" {
 		list = t.door.Projects.All()

@@ -83,7 +83,7 @@ func (a *API) describe(x *httpserver.Exchange, what string) {
 
 // describe makes {"subjects":[…]}, before which info has the project and its
 // entities as mostajs.discover lists them.
-func describe(what string, p *gateway.Project, v gateway.View) []byte {
+func describe(what string, p *gateway.Project, v mesh.View) []byte {
 	b := []byte(`{`)
 	if what == "info" {
 		b = schema.AppendString(append(b, `"enabled":true,"project":`...), p.Slug)
@@ -114,7 +114,7 @@ func describe(what string, p *gateway.Project, v gateway.View) []byte {
 	return append(b, "]}"...)
 }
 
-func entity(b []byte, i int, e *schema.Entity, v gateway.View) []byte {
+func entity(b []byte, i int, e *schema.Entity, v mesh.View) []byte {
 	if i > 0 {
 		b = append(b, ',')
 	}

@@ -4,34 +4,33 @@ import (
 	"github.com/octomesh/octomesh/pkg/access"
 	"github.com/octomesh/octomesh/pkg/fault"
 	"github.com/octomesh/octomesh/pkg/mesh"
-	"github.com/octomesh/octomesh/services/gateway-http/odata/metadata"
 )
 
 // document is what a kept document was made for.
 type document struct {
 	slug, id, version string
-	view              metadata.View
+	view              mesh.View
 	kind              string
 }
 
 // view is what the caller may do in the project. Errors: those of access.Check
 // if that is nothing at all.
-func (r *request) view() (metadata.View, error) {
+func (r *request) view() (mesh.View, error) {
 	if r.method != "GET" {
-		return metadata.View{}, r.allow("GET, HEAD")
+		return mesh.View{}, r.allow("GET, HEAD")
 	}
 	who, _, _, err := r.t.door.Identify(r.x, false)
 	if err != nil {
-		return metadata.View{}, err
+		return mesh.View{}, err
 	}
 	ask := access.Ask{ProjectID: r.project.ID, Project: r.project.Slug, Class: mesh.Read, Transport: Transport}
 	reads := access.Check(who, ask)
 	ask.Class = mesh.Write
 	writes := access.Check(who, ask)
 	if reads != nil && writes != nil {
-		return metadata.View{}, reads
+		return mesh.View{}, reads
 	}
-	return metadata.View{Read: reads == nil, Write: writes == nil}, nil
+	return mesh.View{Read: reads == nil, Write: writes == nil}, nil
 }
 
 // kept returns a document, made once for each version of a catalog and view.
@@ -91,7 +90,7 @@ func (r *request) metadata() error {
 	return nil
 }
 
-func viewName(v metadata.View) string {
+func viewName(v mesh.View) string {
 	name := "-"
 	if v.Read {
 		name += "r"

@@ -7,6 +7,7 @@ import (
 
 	"github.com/octomesh/octomesh/pkg/fault"
 	"github.com/octomesh/octomesh/pkg/gateway"
+	"github.com/octomesh/octomesh/pkg/mesh"
 	"github.com/octomesh/octomesh/pkg/schema"
 )
 
@@ -286,7 +287,7 @@ func relation(r *schema.Relation) (read, write object) {
 
 // Schemas are the JSON Schemas of a project's entities in a view, by their names
 // in components: for each entity X there are X and, to write, XInput and XPatch.
-func Schemas(p *gateway.Project, v View) map[string]any {
+func Schemas(p *gateway.Project, v mesh.View) map[string]any {
 	d := &description{project: p, view: v, schemas: object{}}
 	for _, e := range p.Catalog.Entities {
 		d.entitySchemas(e)

@@ -17,12 +17,9 @@ import (
 // Version is the version of the specification that descriptions follow.
 const Version = "3.1.0"
 
-// View is what a description shows.
-type View struct{ Read, Write, Admin bool }
-
 type key struct {
 	slug, id, version string
-	view              View
+	view              mesh.View
 }
 
 // maxKept bounds the descriptions in memory.
@@ -81,16 +78,16 @@ func (o *OpenAPI) serve(x *httpserver.Exchange) {
 	x.JSON(fasthttp.StatusOK, b)
 }
 
-func viewOf(who *mesh.Principal, p *gateway.Project) View {
+func viewOf(who *mesh.Principal, p *gateway.Project) mesh.View {
 	may := func(id, slug string, class mesh.Class) bool {
 		return access.Check(who, access.Ask{ProjectID: id, Project: slug, Class: class, Transport: "rest"}) == nil
 	}
-	return View{
+	return mesh.View{
 		Read: may(p.ID, p.Slug, mesh.Read), Write: may(p.ID, p.Slug, mesh.Write), Admin: may("_system", "_system", mesh.Admin),
 	}
 }
 
-func (o *OpenAPI) of(p *gateway.Project, v View) ([]byte, error) {
+func (o *OpenAPI) of(p *gateway.Project, v mesh.View) ([]byte, error) {
 	k := key{p.Slug, p.ID, p.Version, v}
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -113,7 +110,7 @@ func (o *OpenAPI) of(p *gateway.Project, v View) ([]byte, error) {
 type object = map[string]any
 
 // Describe makes the description of a project in a view.
-func Describe(p *gateway.Project, v View) object {
+func Describe(p *gateway.Project, v mesh.View) object {
 	d := &description{project: p, view: v, paths: object{}, schemas: object{}}
 	if p.Slug != gateway.DefaultProject {
 		d.prefix = "/" + p.Slug

@@ -4,13 +4,14 @@ import (
 	"strconv"
 
 	"github.com/octomesh/octomesh/pkg/gateway"
+	"github.com/octomesh/octomesh/pkg/mesh"
 	"github.com/octomesh/octomesh/pkg/schema"
 )
 
 // description is one that is being made.
 type description struct {
 	project *gateway.Project
-	view    View
+	view    mesh.View
 	prefix  string // of the project's paths, "" for the default project
 	paths   object
 	schemas object

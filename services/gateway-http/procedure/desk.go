@@ -91,7 +91,7 @@ func (s *Desk) Leave() context.CancelFunc {
 func (s *Desk) Context() context.Context { return s.ctx }
 
 // View is what the caller may do with the project.
-func (s *Desk) View() gateway.View { return gateway.ViewOf(s.principal, s.Project, s.header.Transport) }
+func (s *Desk) View() mesh.View { return gateway.ViewOf(s.principal, s.Project, s.header.Transport) }
 
 // Name takes a procedure's name apart, "<entity or collection>.<op>".
 // Errors: UNKNOWN_OP, UNKNOWN_ENTITY.

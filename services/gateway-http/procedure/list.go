@@ -9,7 +9,7 @@ import (
 // Procedures calls f for every procedure of a project that a view may use: each
 // operation of each entity, then those of the project itself, for which e is
 // nil.
-func Procedures(p *gateway.Project, v gateway.View, f func(e *schema.Entity, op *mesh.Op)) {
+func Procedures(p *gateway.Project, v mesh.View, f func(e *schema.Entity, op *mesh.Op)) {
 	for _, e := range p.Catalog.Entities {
 		for _, op := range mesh.Ops {
 			if !op.Project && v.Allows(op.Class) {

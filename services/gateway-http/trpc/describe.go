@@ -32,7 +32,7 @@ func (t *TRPC) describe(x *httpserver.Exchange) {
 	door.Describe(x, "application/json", body, tag)
 }
 
-func list(p *gateway.Project, v gateway.View) []byte {
+func list(p *gateway.Project, v mesh.View) []byte {
 	b := []byte(`{"procedures":[`)
 	add := func(name, entity, op string, k kind) {
 		if b[len(b)-1] != '[' {
@@ -59,7 +59,7 @@ func list(p *gateway.Project, v gateway.View) []byte {
 
 // types are the project's TypeScript declarations: AppRouter for a client
 // without a transformer, SuperJSONRouter for one with superjson.
-func types(p *gateway.Project, v gateway.View) []byte {
+func types(p *gateway.Project, v mesh.View) []byte {
 	w := &declarations{catalog: p.Catalog}
 	w.line("// Generated from the catalog of project %s, version %s. What this key may use.", p.Slug, p.Version)
 	w.b = append(w.b, preamble...)

@@ -92,7 +92,7 @@ func (w *declarations) line(format string, args ...any) {
 }
 
 // entity declares a record, and what it is made and changed with.
-func (w *declarations) entity(e *schema.Entity, v gateway.View) {
+func (w *declarations) entity(e *schema.Entity, v mesh.View) {
 	w.line("\n%sexport interface %s<D> {", comment("", e.Description), w.name(e))
 	for _, m := range e.Members {
 		switch c := m.Column; {
@@ -249,7 +249,7 @@ func (w *declarations) declare(op *mesh.Op, input, output string) {
 }
 
 // project declares what concerns all entities.
-func (w *declarations) project(p *gateway.Project, v gateway.View) {
+func (w *declarations) project(p *gateway.Project, v mesh.View) {
 	w.line("  _project: {")
 	for _, op := range mesh.Ops {
 		if !op.Project || !v.Allows(op.Class) {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/valyala/fastjson"
 
+	"github.com/octomesh/octomesh/pkg/mesh"
 	"github.com/octomesh/octomesh/pkg/schema"
 	"github.com/octomesh/octomesh/services/gateway-http/graphql/plan"
 	"github.com/octomesh/octomesh/services/gateway-http/graphql/sdl"
@@ -20,7 +21,7 @@ func build(t testing.TB) *sdl.Schema {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := sdl.Build(c, sdl.View{Read: true, Write: true})
+	s, err := sdl.Build(c, sdl.View{View: mesh.View{Read: true, Write: true}})
 	if err != nil {
 		t.Fatal(err)
 	}

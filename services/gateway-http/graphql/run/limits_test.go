@@ -24,7 +24,7 @@ func do(t *testing.T, query string, dst []byte, answer func(r *mesh.Request) str
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := sdl.Build(c, sdl.View{Read: true, Write: true})
+	s, err := sdl.Build(c, sdl.View{View: mesh.View{Read: true, Write: true}})
 	if err != nil {
 		t.Fatal(err)
 	}

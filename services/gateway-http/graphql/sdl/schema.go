@@ -10,12 +10,13 @@ import (
 	"github.com/vektah/gqlparser/v2"
 	"github.com/vektah/gqlparser/v2/ast"
 
+	"github.com/octomesh/octomesh/pkg/mesh"
 	"github.com/octomesh/octomesh/pkg/schema"
 )
 
 // View is what a caller may do with a project.
 type View struct {
-	Read, Write bool
+	mesh.View
 	// Readable tells which columns the caller may read; nil = all that the
 	// catalog does not hide.
 	Readable func(*schema.Column) bool

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/octomesh/octomesh/pkg/mesh"
 	"github.com/octomesh/octomesh/pkg/schema"
 	"github.com/octomesh/octomesh/services/gateway-http/graphql/sdl"
 )
@@ -28,7 +29,7 @@ const shop = `[
  {"name":"JSON","collection":"jsons","fields":{"text":"string"}}]`
 
 func TestBuild(t *testing.T) {
-	s, err := sdl.Build(catalog(t, shop), sdl.View{Read: true, Write: true})
+	s, err := sdl.Build(catalog(t, shop), sdl.View{View: mesh.View{Read: true, Write: true}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,9 +88,9 @@ func TestViews(t *testing.T) {
 		view           sdl.View
 		shows, conceal []string
 	}{
-		{"read", sdl.View{Read: true}, []string{"products(", "productChanged("}, []string{"type Mutation", "ProductInput", "secret"}},
-		{"write", sdl.View{Write: true}, []string{"createProduct(", "_service"}, []string{"products(", "type Subscription", "_entities"}},
-		{"policy", sdl.View{Read: true, Write: true, Readable: func(c *schema.Column) bool { return c != stock }}, []string{"products("}, []string{"stock"}},
+		{"read", sdl.View{View: mesh.View{Read: true}}, []string{"products(", "productChanged("}, []string{"type Mutation", "ProductInput", "secret"}},
+		{"write", sdl.View{View: mesh.View{Write: true}}, []string{"createProduct(", "_service"}, []string{"products(", "type Subscription", "_entities"}},
+		{"policy", sdl.View{View: mesh.View{Read: true, Write: true}, Readable: func(c *schema.Column) bool { return c != stock }}, []string{"products("}, []string{"stock"}},
 	} {
 		s, err := sdl.Build(c, v.view)
 		if err != nil {
@@ -106,7 +107,7 @@ func TestViews(t *testing.T) {
 			}
 		}
 	}
-	if _, err := sdl.Build(catalog(t, `[]`), sdl.View{Read: true, Write: true}); err != nil {
+	if _, err := sdl.Build(catalog(t, `[]`), sdl.View{View: mesh.View{Read: true, Write: true}}); err != nil {
 		t.Error(err)
 	}
 }

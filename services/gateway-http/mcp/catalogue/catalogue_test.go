@@ -30,7 +30,7 @@ func project(t testing.TB, slug string) *gateway.Project {
 	return &gateway.Project{ID: "id-" + slug, Slug: slug, Version: "v", Catalog: c}
 }
 
-var everything = gateway.View{Read: true, Write: true}
+var everything = mesh.View{Read: true, Write: true}
 
 func named(list []*catalogue.Tool, name string) *catalogue.Tool {
 	for _, t := range list {
@@ -78,7 +78,7 @@ func TestEveryOperation(t *testing.T) {
 	if !strings.Contains(string(named(list, "Product_create").AppendInputSchema(nil)), "title (string, required: Shown to customers)") {
 		t.Error("descriptions of fields are not in the arguments")
 	}
-	reading := gateway.View{Read: true}
+	reading := mesh.View{Read: true}
 	for _, tool := range append(catalogue.PerEntity(one, reading, "default"), catalogue.Compact(one, reading, "default")...) {
 		if tool.Class != mesh.Read || tool.Destructive {
 			t.Errorf("a reader sees %s", tool.Name)

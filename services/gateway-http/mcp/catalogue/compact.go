@@ -130,7 +130,7 @@ const maxChoices = 100
 
 // Compact returns the compact catalogue for who may do that much in all projects.
 // home is the project of a call that names none; "" if each must name one.
-func Compact(all []*gateway.Project, may gateway.View, home string) []*Tool {
+func Compact(all []*gateway.Project, may mesh.View, home string) []*Tool {
 	var shared []Arg
 	if len(all) > 1 {
 		p := Arg{Name: "project", kind: text, required: home == "", about: "The project."}

@@ -42,7 +42,7 @@ var extra = map[mesh.Class][]Arg{
 // PerEntity returns Octonet's catalogue for who may do that much in all projects.
 // Tools of the project that needs no name are called <Entity>_<op>, those of
 // others <project>_<Entity>_<op>.
-func PerEntity(all []*gateway.Project, may gateway.View, home string) []*Tool {
+func PerEntity(all []*gateway.Project, may mesh.View, home string) []*Tool {
 	var out []*Tool
 	for _, p := range all {
 		prefix := ""

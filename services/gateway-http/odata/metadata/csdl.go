@@ -1,12 +1,11 @@
 package metadata
 
+import "github.com/octomesh/octomesh/pkg/mesh"
+
 import "github.com/octomesh/octomesh/pkg/schema"
 
 // The documents are written through an element tree, so that XML and JSON can't
 // differ in what they say.
-
-// View is what a caller may do, and so what a document shows.
-type View struct{ Read, Write bool }
 
 type entityType struct {
 	name       string
@@ -84,7 +83,7 @@ func complexTypes(t *Type) []entityType {
 }
 
 // shown are the operations that a view has.
-func shown(v View) []Operation {
+func shown(v mesh.View) []Operation {
 	var out []Operation
 	for _, o := range Operations {
 		reads := !o.Action || o.Name == "aggregate"

@@ -1,11 +1,13 @@
 package metadata
 
+import "github.com/octomesh/octomesh/pkg/mesh"
+
 import "encoding/json"
 
 type object = map[string]any
 
 // JSON returns the model as CSDL JSON 4.01.
-func (m *Model) JSON(v View) ([]byte, error) {
+func (m *Model) JSON(v mesh.View) ([]byte, error) {
 	types := object{}
 	if v.Read || v.Write {
 		for _, t := range m.Types {
@@ -137,7 +139,7 @@ func typed(o object, edm string) object {
 	return o
 }
 
-func (m *Model) containerJSON(v View) object {
+func (m *Model) containerJSON(v mesh.View) object {
 	c := object{"$Kind": "EntityContainer", "@Capabilities.BatchSupported": true, "@Capabilities.KeyAsSegmentSupported": true}
 	if !v.Read && !v.Write {
 		return c
@@ -160,7 +162,7 @@ func (m *Model) containerJSON(v View) object {
 }
 
 // Service returns the service document; context is the context's URL.
-func (m *Model) Service(v View, context string) ([]byte, error) {
+func (m *Model) Service(v mesh.View, context string) ([]byte, error) {
 	type set struct {
 		Name string `json:"name"`
 		Kind string `json:"kind"`

@@ -4,6 +4,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/octomesh/octomesh/pkg/mesh"
 )
 
 // xmlWriter appends elements.
@@ -53,7 +55,7 @@ func (w *xmlWriter) escape(s string) {
 }
 
 // XML returns the model as CSDL XML 4.01.
-func (m *Model) XML(v View) []byte {
+func (m *Model) XML(v mesh.View) []byte {
 	w := &xmlWriter{b: []byte(`<?xml version="1.0" encoding="UTF-8"?>`)}
 	w.open("edmx:Edmx", "xmlns:edmx", "http://docs.oasis-open.org/odata/ns/edmx", "Version", "4.01")
 	for _, r := range references {
@@ -213,7 +215,7 @@ func (o *Operation) returns(t *Type) string {
 	return "Collection(Edm.Untyped)"
 }
 
-func (w *xmlWriter) container(m *Model, v View) {
+func (w *xmlWriter) container(m *Model, v mesh.View) {
 	w.open("EntityContainer", "Name", "Default")
 	if v.Read || v.Write {
 		for _, t := range m.Types {
