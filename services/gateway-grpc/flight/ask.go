@@ -78,9 +78,7 @@ func (a *ask) member(name string, value []byte) error {
 			return fault.New(fault.InvalidRequest, "the op of a ticket is stream")
 		}
 	case "format":
-		if string(text) != "arrow" {
-			return fault.New(fault.InvalidRequest, "Flight's format is arrow")
-		}
+		return onlyArrow(text)
 	case "filter":
 		a.filter = bytes.Clone(value)
 	case "count":
@@ -94,10 +92,29 @@ func (a *ask) member(name string, value []byte) error {
 			return fault.New(fault.InvalidRequest, "from is how many rows are stored already")
 		}
 		a.from = int64(from)
+	case "options":
+		var err error
+		strictjson.Members(value, func(name, value []byte) bool {
+			if text, _ := strictjson.Text(value); string(name) == "format" {
+				err = onlyArrow(text)
+			}
+			return err == nil
+		})
+		if err != nil {
+			return err
+		}
+		fallthrough
 	default:
 		a.positioned = a.positioned || name == "minPosition"
 		a.rest = append(schema.AppendString(append(a.rest, ','), name), ':')
 		a.rest = append(a.rest, value...)
+	}
+	return nil
+}
+
+func onlyArrow(format []byte) error {
+	if string(format) != "arrow" {
+		return fault.New(fault.InvalidRequest, "Flight's format is arrow")
 	}
 	return nil
 }

@@ -111,6 +111,7 @@ func TestRefused(t *testing.T) {
 		{master, `{"entity":"Item","project":"nowhere"}`, "UNKNOWN_PROJECT"},
 		{master, `{"entity":"Item","op":"deleteMany"}`, "INVALID_REQUEST"},
 		{master, `{"entity":"Item","format":"json"}`, "INVALID_REQUEST"},
+		{master, `{"entity":"Item","options":{"format":"json"}}`, "INVALID_REQUEST"},
 		{master, `{"entity":"Item","nothing":1}`, "INVALID_REQUEST"},
 		{master, `{"entity":"Item","entity":"Maker"}`, "PARSE_ERROR"},
 		{master, `{"entity":"Item","filter":{"nope":1}}`, "INVALID_FILTER"},

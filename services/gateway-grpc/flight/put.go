@@ -2,6 +2,8 @@ package flight
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"io"
@@ -16,6 +18,7 @@ import (
 	"github.com/octomesh/octomesh/pkg/fault"
 	"github.com/octomesh/octomesh/pkg/mesh"
 	"github.com/octomesh/octomesh/pkg/schema"
+	"github.com/octomesh/octomesh/pkg/telemetry"
 	"github.com/octomesh/octomesh/services/gateway-grpc/rpc"
 )
 
@@ -158,7 +161,7 @@ func (p *putting) read(ctx context.Context, in af.DataStreamReader) {
 func (p *putting) store(ctx context.Context, one *part) (mesh.Position, error) {
 	r := p.request("transaction", one.args)
 	if r.IdempotencyKey != "" {
-		r.IdempotencyKey += ":" + strconv.FormatInt(one.first, 10)
+		r.IdempotencyKey = keyOf(r.IdempotencyKey, one.first)
 	}
 	if one.first > 0 {
 		if err := p.entrance.Count(ctx, p.Caller); err != nil {
@@ -175,6 +178,17 @@ func (p *putting) store(ctx context.Context, one *part) (mesh.Position, error) {
 		_ = reply.Chunks.Close()
 	}
 	return reply.Position, nil
+}
+
+// keyOf is the idempotency key of the transaction that begins with a row. A key
+// that would get too long gives way to its hash.
+func keyOf(key string, first int64) string {
+	row := ":" + strconv.FormatInt(first, 10)
+	if telemetry.ValidIdempotencyKey(key + row) {
+		return key + row
+	}
+	sum := sha256.Sum256([]byte(key))
+	return hex.EncodeToString(sum[:]) + row
 }
 
 // rowOf says which row was refused, where the worker says which operation was.

@@ -18,6 +18,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/octomesh/octomesh/pkg/mesh"
+	"github.com/octomesh/octomesh/pkg/telemetry"
 )
 
 // batch makes a record batch of JSON.
@@ -279,6 +280,17 @@ func TestPutResumes(t *testing.T) {
 	}
 	if got := h.do("shop", "count", "Item", `{"filter":{"_version":1}}`); !strings.Contains(got, `"data":1400`) {
 		t.Errorf("unchanged: %s", got)
+	}
+	// A key of any length that is allowed makes keys that are.
+	long := strings.Repeat("k", 128)
+	clear(keys)
+	if told, err = put(c, as(t, master, "idempotency-key", long), path("shop", "Item"), s, numbered(t, s, 0, 600, -1)); err != nil || last(told) != `{"rows":600` {
+		t.Errorf("%v %v", told, err)
+	}
+	for key := range keys {
+		if !telemetry.ValidIdempotencyKey(key) || len(keys) != 2 {
+			t.Errorf("keys: %v", keys)
+		}
 	}
 	// Without ids each row is a new record.
 	fresh := fields(nullable("name", text))

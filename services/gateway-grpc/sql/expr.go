@@ -201,9 +201,42 @@ func (x *exprs) function(f *sqlparser.FuncExpr) (operand, error) {
 			return x.made(schema.TimeOf(now.UnixMilli()), schema.Date), nil
 		case "current_date", "curdate":
 			return x.made(schema.TimeOf(now.Truncate(24*time.Hour).UnixMilli()), schema.Date), nil
+		case "date", "timestamp":
+			if text, ok := onlyText(f.Exprs); ok {
+				return x.time(text)
+			}
 		}
 	}
 	return operand{}, beyond("the function " + quote(f.Name.String()))
+}
+
+// onlyText is the one argument of a function if that is a text.
+func onlyText(args sqlparser.SelectExprs) (string, bool) {
+	if len(args) != 1 {
+		return "", false
+	}
+	arg, ok := args[0].(*sqlparser.AliasedExpr)
+	if !ok {
+		return "", false
+	}
+	v, ok := arg.Expr.(*sqlparser.SQLVal)
+	if !ok || v.Type != sqlparser.StrVal {
+		return "", false
+	}
+	return string(v.Val), true
+}
+
+// time is the literal DATE '…' or TIMESTAMP '…'. One between two milliseconds
+// stays a text, which a comparison takes as it is.
+func (x *exprs) time(text string) (operand, error) {
+	ms, ok := instant(text)
+	switch {
+	case !ok:
+		return operand{}, invalid("'%s' is no date or time such as '2026-01-31' or '2026-01-31 12:00:00'", clip(text))
+	case finer(text):
+		return x.made(schema.TextOf(text), schema.String), nil
+	}
+	return x.made(schema.TimeOf(ms), schema.Date), nil
 }
 
 // aggregate takes COUNT, SUM, AVG, MIN or MAX into the group.

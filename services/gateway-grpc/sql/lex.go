@@ -21,7 +21,8 @@ const (
 // could make two readers see two statements (comments that MySQL executes, a
 // second statement, stray bytes), and writes it as the parser's dialect has it:
 // comments become blanks, a backslash in a text stands for itself, as standard
-// SQL says, the escapes of JDBC ({ts '…'}) and the name of the catalog go.
+// SQL says, the name of the catalog goes, and literals of a type, DATE '…' or
+// {d '…'}, whose type the parser would forget, become calls, DATE('…').
 type lexer struct {
 	in     string
 	out    []byte
@@ -30,6 +31,7 @@ type lexer struct {
 	depth  int
 	params int
 	ended  bool    // a semicolon has come
+	typ    int     // where out ends with DATE or TIMESTAMP, the type of a literal; 0 elsewhere
 	chain  []piece // the dotted name that is being read
 	dot    bool    // the last token was the dot of it
 	// owner is the name of the project, which keeps a catalog's name where both
@@ -106,6 +108,14 @@ func (l *lexer) token() error {
 		return nil
 	}
 	l.endChain()
+	typed := l.typ
+	l.typ = 0
+	if c == '\'' && typed > 0 {
+		l.out = append(l.out[:typed], '(')
+		err := l.text()
+		l.out = append(l.out, ')')
+		return err
+	}
 	return l.sign(c, rest)
 }
 
@@ -185,7 +195,7 @@ func (l *lexer) name(quote byte) error {
 	if len(l.chain) > 0 && !l.dot {
 		l.endChain()
 	}
-	l.dot = false
+	l.dot, l.typ = false, 0
 	from, start := len(l.out), l.at
 	if letter(quote) {
 		for l.at < len(l.in) && (letter(l.in[l.at]) || l.in[l.at] >= '0' && l.in[l.at] <= '9') {
@@ -194,6 +204,9 @@ func (l *lexer) name(quote byte) error {
 		word := l.in[start:l.at]
 		l.out = append(l.out, word...)
 		l.chain = append(l.chain, piece{word, from, len(l.out)})
+		if len(l.chain) == 1 && (strings.EqualFold(word, "date") || strings.EqualFold(word, "timestamp")) {
+			l.typ = len(l.out)
+		}
 		return nil
 	}
 	for i := start + 1; i < len(l.in); i++ {
@@ -233,13 +246,15 @@ func (l *lexer) endChain() {
 	}
 }
 
-// escape takes the braces off the escapes of JDBC for dates and times.
+// escape makes literals with a type of JDBC's escapes for dates and times.
 func (l *lexer) escape(rest string) error {
 	word := strings.TrimLeft(rest[1:], " ")
-	for _, kind := range []string{"ts", "d"} {
+	for kind, name := range map[string]string{"ts": "timestamp", "d": "date"} {
 		if after, ok := strings.CutPrefix(strings.ToLower(word), kind); ok {
 			if after = strings.TrimLeft(after, " "); strings.HasPrefix(after, "'") {
-				l.blank(len(rest) - len(after))
+				l.at += len(rest) - len(after)
+				l.out = append(l.out, name...)
+				l.typ = len(l.out)
 				return nil
 			}
 		}

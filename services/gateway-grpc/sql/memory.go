@@ -27,12 +27,15 @@ type kept struct {
 }
 
 // row takes memory for a row. Errors: PAYLOAD_TOO_LARGE, OVERLOADED.
-func (k *kept) row(row []schema.Value) error {
+func (k *kept) row(row []schema.Value) error { return k.take(sizeOf(row)) }
+
+// sizeOf is what a row takes, in bytes, about.
+func sizeOf(row []schema.Value) int64 {
 	n := int64(64)
 	for _, v := range row {
 		n += int64(40 + len(v.Text()))
 	}
-	return k.take(n)
+	return n
 }
 
 func (k *kept) take(n int64) error {
@@ -50,7 +53,7 @@ func (k *kept) take(n int64) error {
 }
 
 // back gives memory back to the statement.
-func (k *kept) back(to int64) { k.used = to }
+func (k *kept) back(n int64) { k.used -= n }
 
 // free ends the statement.
 func (k *kept) free() {

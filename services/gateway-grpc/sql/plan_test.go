@@ -159,6 +159,7 @@ func TestMemory(t *testing.T) {
 	for _, text := range []string{
 		`SELECT t.id, a.title FROM Track t LEFT JOIN Album a ON t.album = a.id ORDER BY a.title`,
 		`SELECT DISTINCT t.id, a.title FROM Track t LEFT JOIN Album a ON t.album = a.id`,
+		`SELECT d.id FROM (SELECT DISTINCT t.id, a.title FROM Track t LEFT JOIN Album a ON t.album = a.id) d ORDER BY d.id DESC LIMIT 1`,
 		`SELECT t.id, a.title, COUNT(*) FROM Track t LEFT JOIN Album a ON t.album = a.id GROUP BY t.id, a.title`,
 		`SELECT COUNT(DISTINCT t.id) FROM Track t LEFT JOIN Album a ON t.album = a.id`,
 	} {

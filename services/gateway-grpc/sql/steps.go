@@ -175,9 +175,14 @@ func (o *opening) sort(ctx context.Context, from rows, keys []orderKey, most int
 		}
 		return 0
 	}
-	before := o.memory.used
+	var own int64 // what h takes: what from keeps is counted beside it
+	keep := func(row []schema.Value) error {
+		n := sizeOf(row)
+		own += n
+		return o.memory.take(n)
+	}
 	err := each(ctx, from, func(row []schema.Value) error {
-		if err := o.memory.row(row); err != nil {
+		if err := keep(row); err != nil {
 			return err
 		}
 		h.list = append(h.list, slices.Clone(row))
@@ -185,9 +190,10 @@ func (o *opening) sort(ctx context.Context, from rows, keys []orderKey, most int
 			slices.SortStableFunc(h.list, order)
 			clear(h.list[most:])
 			h.list = h.list[:most]
-			o.memory.back(before)
-			for _, kept := range h.list {
-				if err := o.memory.row(kept); err != nil {
+			o.memory.back(own)
+			own = 0
+			for _, row := range h.list {
+				if err := keep(row); err != nil {
 					return err
 				}
 			}

@@ -194,6 +194,11 @@ func (x *exprs) compare(left operand, op query.CompareOp, right operand) (condit
 	if op > query.Ne && !query.Ordered(&schema.Column{Type: left.typ}) {
 		return nil, invalid("%s has no order: it is of type %s", left.name, left.typ)
 	}
+	return against(left, op, right)
+}
+
+// against compares with a constant that may lie between the values of a type.
+func against(left operand, op query.CompareOp, right operand) (condition, error) {
 	v, off, err := fit(right.value, left.typ, left.name)
 	if err != nil {
 		return nil, err
@@ -250,6 +255,17 @@ func (x *exprs) constants(a operand, op query.CompareOp, b operand) (condition, 
 		}
 		d := schema.IntOf(int64(ra.Cmp(rb)))
 		return fixed(comparison{left: constant(d, schema.Integer), op: op, right: constant(schema.IntOf(0), schema.Integer)}.eval(nil)), nil
+	}
+	if b.value.Kind() == schema.KindTime && a.value.Kind() != schema.KindTime {
+		a, b, op = b, a, turned[op]
+	}
+	if a.value.Kind() == schema.KindTime {
+		a.name = "an instant"
+		c, err := against(a, op, b)
+		if err != nil {
+			return nil, err
+		}
+		return fixed(c.eval(nil)), nil
 	}
 	if a.value.Kind() != b.value.Kind() {
 		return nil, invalid("%s is compared with %s", describe(a.value), describe(b.value))
