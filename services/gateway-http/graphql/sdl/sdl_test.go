@@ -66,7 +66,7 @@ func TestBuild(t *testing.T) {
 // TestConnectionsGiveWay: to entities that have a name of theirs.
 func TestConnectionsGiveWay(t *testing.T) {
 	s, err := sdl.Build(catalog(t, `[{"name":"Product","collection":"products","fields":{"n":"number"}},{"name":"ProductEdge","collection":"edges","fields":{"n":"number"}},
-	 {"name":"ProductsConnection","collection":"connections","fields":{"n":"number"}},{"name":"PageInfo","collection":"infos","fields":{"n":"number"}}]`), sdl.View{Read: true})
+	 {"name":"ProductsConnection","collection":"connections","fields":{"n":"number"}},{"name":"PageInfo","collection":"infos","fields":{"n":"number"}}]`), sdl.View{View: mesh.View{Read: true}})
 	if err != nil {
 		t.Fatal(err)
 	}
