@@ -54,13 +54,15 @@ func (s *Service) observed(next mesh.Caller) mesh.Caller {
 		start := time.Now()
 		reply, err := next.Call(ctx, r)
 		took := time.Since(start)
+		// Whoever came through a gateway has his line there.
+		slow := took >= telemetry.Slow && r.Native != ""
 		op, code := "other", "ok"
 		if known := mesh.LookupOp(r.Entity, r.Op); known != nil {
 			op = known.Name
 		}
 		if err == nil {
 			s.metrics.Request(transport(r), op, code, took)
-			if took >= telemetry.Slow {
+			if slow {
 				s.note(r, "a slow call", code, took, nil)
 			}
 			return reply, nil
@@ -76,7 +78,7 @@ func (s *Service) observed(next mesh.Caller) mesh.Caller {
 			// Without the cause, or the host would log it once more.
 			return nil, fault.New(fault.Internal, "something went wrong on our side; the log has the cause under the request id %s", id)
 		}
-		if f.Code.HTTP() >= 500 || took >= telemetry.Slow {
+		if f.Code.HTTP() >= 500 || slow {
 			s.note(r, "a call failed", string(f.Code), took, f)
 		}
 		return nil, f

@@ -144,11 +144,15 @@ func (s *Service) drain(host *bus.Host) {
 	}
 }
 
-// begin serves what the auth service names, asking until it answers.
+// begin serves what the auth service names, asking until it answers. A default
+// project whose settings are wrong ends it.
 func (s *Service) begin(ctx context.Context) error {
 	for {
 		err := s.set.Sync(ctx)
-		if err == nil || ctx.Err() != nil {
+		switch {
+		case err == nil:
+			return s.set.Unfit()
+		case ctx.Err() != nil:
 			return err
 		}
 		s.log.Warn("the auth service does not name the projects yet", telemetry.KeyError, err.Error())

@@ -65,3 +65,16 @@ func TestServeListsTheProblemsOfSchemas(t *testing.T) {
 		}
 	}
 }
+
+// Settings of the default project that no waiting mends end the start.
+func TestServeRefusesADatabaseThatCannotBe(t *testing.T) {
+	for uri, dialect := range map[string]string{"not a uri": "postgres", "mysql://h": "mysql"} {
+		t.Setenv("SGBD_URI", uri)
+		t.Setenv("DB_DIALECT", dialect)
+		t.Chdir(t.TempDir())
+		status, told := typed("serve", "--host", "127.0.0.1", "--port", "0", "--grpc-host", "127.0.0.1", "--grpc-port", "0", "--nats-port", "0", "--metrics-addr", "off", "--log-level", "error")
+		if status != exitFailed || !strings.Contains(told, "SGBD_URI") || strings.Contains(told, "Octomesh serves") {
+			t.Errorf("%s: status %d\n%s", dialect, status, told)
+		}
+	}
+}
