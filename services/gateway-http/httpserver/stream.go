@@ -1,6 +1,7 @@
 package httpserver
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -27,11 +28,50 @@ func (x *Exchange) Stream(ctx context.Context, cancel context.CancelFunc, conten
 	}
 	x.Ctx.SetStatusCode(fasthttp.StatusOK)
 	x.Ctx.Response.Header.SetContentType(contentType)
-	x.Ctx.Response.SetBodyStream(&stream{
+	x.SetBody(&stream{
 		ctx: ctx, cancel: cancel, chunks: chunks, conn: x.Ctx.Conn(), patience: x.WriteTimeout(),
 		head: head, tail: tail, next: first, ended: err != nil,
-	}, -1)
+	})
 	return nil
+}
+
+// Body is a reply of unknown length that writes itself, sets the deadlines of its
+// connection and is closed in every case.
+type Body interface {
+	io.ReadCloser
+	io.WriterTo
+}
+
+// SetBody replies with a body of unknown length: in chunks, or, to a client of
+// HTTP/1.0, which knows none (RFC 9112 section 6.1), as it is until the
+// connection's end.
+func (x *Exchange) SetBody(b Body) {
+	if x.Ctx.Request.Header.IsHTTP11() {
+		x.Ctx.Response.SetBodyStream(b, -1)
+		return
+	}
+	x.Ctx.SetConnectionClose()
+	if x.Ctx.IsHead() {
+		_ = b.Close() // a producer given up is no failure
+		return
+	}
+	x.SetHeader("X-Content-Type-Options", "nosniff")
+	head := bytes.Clone(x.Ctx.Response.Header.Header())
+	over := func() { _ = b.Close() } // nobody is left to tell
+	err := x.Hijack(func(_ context.Context, c net.Conn) {
+		defer over()
+		if _, err := c.Write(head); err != nil {
+			return
+		}
+		if _, err := b.WriteTo(c); err != nil {
+			Abort(c) // so that the end does not look like the whole
+		}
+	}, over)
+	if err != nil {
+		x.Fail(err)
+		return
+	}
+	x.detached = false // it counts like any other reply
 }
 
 // stream is a chunked reply as fasthttp takes it: each chunk of the mesh becomes

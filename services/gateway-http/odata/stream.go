@@ -12,7 +12,7 @@ func (r *request) chunks(s *streamed) {
 	x := r.x
 	x.Ctx.SetStatusCode(r.res.status)
 	x.Ctx.Response.Header.SetContentType("application/x-ndjson")
-	x.Ctx.Response.SetBodyStream(&lines{streamed: s, conn: x.Ctx.Conn(), patience: x.WriteTimeout()}, -1)
+	x.SetBody(&lines{streamed: s, conn: x.Ctx.Conn(), patience: x.WriteTimeout()})
 }
 
 // lines is a chunked reply as fasthttp takes it: each chunk of the mesh becomes

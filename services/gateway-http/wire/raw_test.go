@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/octomesh/octomesh/pkg/fault"
 	"github.com/octomesh/octomesh/pkg/mesh"
 	"github.com/octomesh/octomesh/services/gateway-http/internal/scripted"
 )
@@ -74,6 +75,52 @@ func TestRawHTTP(t *testing.T) {
 				if got := fmt.Sprintf("%d %s", res.StatusCode, body); got != want && !(strings.HasSuffix(want, " ") && strings.HasPrefix(got, want)) {
 					t.Errorf("reply %d\n got  %s\n want %s", i, got, want)
 				}
+			}
+		})
+	}
+}
+
+// TestStreamsOverHTTP10 asks for a stream as a client that knows no chunks (RFC
+// 9112 section 6.1): it gets the bytes as they are, until the end of the
+// connection, which is a reset where the stream broke.
+func TestStreamsOverHTTP10(t *testing.T) {
+	for _, c := range []struct {
+		name, method string
+		err          error
+		want         string
+	}{
+		{"whole", "GET", nil, "{\"id\":\"1\"}\n{\"id\":\"2\"}\n"},
+		{"broken", "GET", fault.New(fault.Unavailable, "no"), ""},
+		{"without a body", "HEAD", nil, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			closed := make(chan struct{})
+			h := house(t, "rest", mesh.CallerFunc(func(context.Context, *mesh.Request) (*mesh.Reply, error) {
+				return &mesh.Reply{Chunks: &scripted.Chunks{Parts: []string{"{\"id\":\"1\"}\n", "{\"id\":\"2\"}\n"}, Err: c.err, Closed: closed}}, nil
+			}))
+			conn, err := net.Dial("tcp", h.Addr)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+			if _, err := io.WriteString(conn, c.method+" /api/v1/products/stream HTTP/1.0\r\nConnection: keep-alive\r\nX-API-Key: "+scripted.Key+"\r\n\r\n"); err != nil {
+				t.Fatal(err)
+			}
+			all, err := io.ReadAll(conn)
+			<-closed
+			if c.err != nil {
+				if err == nil {
+					t.Errorf("it ends as if it were whole: %s", all)
+				}
+				return
+			}
+			head, body, _ := strings.Cut(string(all), "\r\n\r\n")
+			if err != nil || body != c.want || !strings.HasPrefix(head, "HTTP/1.1 200") {
+				t.Errorf("%v\n%s", err, all)
+			}
+			if strings.Contains(head, "Transfer-Encoding") || !strings.Contains(head, "\r\nConnection: close") || !strings.Contains(head, "\r\nX-Request-Id: ") || !strings.Contains(head, "\r\nX-Content-Type-Options: nosniff") {
+				t.Error(head)
 			}
 		})
 	}
