@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -65,7 +64,7 @@ func ask(nc *nats.Conn, subject, body string, headers ...string) (string, error)
 	for i := 0; i < len(headers); i += 2 {
 		m.Header[headers[i]] = append(m.Header[headers[i]], headers[i+1])
 	}
-	r, err := nc.RequestMsg(m, 2*time.Second)
+	r, err := nc.RequestMsg(m, patience)
 	if err != nil {
 		return "", err
 	}
@@ -201,7 +200,7 @@ func TestLargeRepliesToNativeClients(t *testing.T) {
 	body := bytes.Repeat([]byte("0123456789"), 500_000)
 	mustHost(t, s.Dialer(bus.RoleEntity), bus.HostOptions{}, shop, echo(string(body)))
 	nc := mustNative(t, s, narrow)
-	m, err := nc.Request("mostajs.shop.User.findAll", nil, 5*time.Second)
+	m, err := nc.Request("mostajs.shop.User.findAll", nil, patience)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -209,7 +208,7 @@ func TestLargeRepliesToNativeClients(t *testing.T) {
 		t.Errorf("got %v %.200s", m.Header, m.Data)
 	}
 	// A write is done; it is told in one message as long as NATS can carry it.
-	if m, err = nc.Request("mostajs.shop.User.create", nil, 5*time.Second); err != nil || len(m.Data) != len(body) {
+	if m, err = nc.Request("mostajs.shop.User.create", nil, patience); err != nil || len(m.Data) != len(body) {
 		t.Errorf("got %v", err)
 	}
 
@@ -223,7 +222,7 @@ func TestLargeRepliesToNativeClients(t *testing.T) {
 	}
 	var got []byte
 	for ended := false; !ended; {
-		m, err := sub.NextMsg(5 * time.Second)
+		m, err := sub.NextMsg(patience)
 		if err != nil {
 			t.Fatalf("after %d bytes: %v", len(got), err)
 		}
@@ -243,7 +242,7 @@ func TestLargeRepliesToNativeClients(t *testing.T) {
 	if !bytes.Equal(got, body) {
 		t.Errorf("%d bytes of %d", len(got), len(body))
 	}
-	if m, err := sub.NextMsg(5 * time.Second); err != nil || len(m.Data) != 0 || len(m.Header) != 0 {
+	if m, err := sub.NextMsg(patience); err != nil || len(m.Data) != 0 || len(m.Header) != 0 {
 		t.Errorf("the end of the response: %v %v", m, err)
 	}
 }
@@ -265,7 +264,7 @@ func TestWhatEachMayReach(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stream, err := bus.EnsureEvents(within(t, 5*time.Second), js, 1)
+	stream, err := bus.EnsureEvents(within(t, patience), js, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -325,7 +324,7 @@ func TestWhatEachMayReach(t *testing.T) {
 			forbidden(t, c.who.violations, subject)
 		}
 	}
-	info, err := stream.Info(within(t, 5*time.Second))
+	info, err := stream.Info(within(t, patience))
 	if err != nil || info.State.Msgs != 0 {
 		t.Errorf("the stream of events holds %d forged events (%v)", info.State.Msgs, err)
 	}
@@ -339,7 +338,7 @@ func TestLiveEventsReachNativeClientsOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := bus.EnsureEvents(within(t, 5*time.Second), js, 1); err != nil {
+	if _, err := bus.EnsureEvents(within(t, patience), js, 1); err != nil {
 		t.Fatal(err)
 	}
 	got := make(chan string, 20)
@@ -360,7 +359,7 @@ func TestLiveEventsReachNativeClientsOnce(t *testing.T) {
 		}
 	}
 	for _, subj := range []string{"mostajs.events.default.User.created", "mostajs.events.shop.Item.updated", "mostajs.events.shop.End.created"} {
-		if _, err := js.Publish(within(t, 5*time.Second), subj, []byte("x"), jetstream.WithMsgID(subj)); err != nil {
+		if _, err := js.Publish(within(t, patience), subj, []byte("x"), jetstream.WithMsgID(subj)); err != nil {
 			t.Fatal(err)
 		}
 	}

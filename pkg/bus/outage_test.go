@@ -77,7 +77,7 @@ func TestAFailedServeServesNothing(t *testing.T) {
 			t.Fatalf("got %v %v", r, err)
 		}
 	}
-	if err := h.Drain(within(t, 10*time.Second)); err != nil {
+	if err := h.Drain(within(t, patience)); err != nil {
 		t.Error(err)
 	}
 }

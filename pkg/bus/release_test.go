@@ -7,7 +7,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/octomesh/octomesh/pkg/bus"
 	"github.com/octomesh/octomesh/pkg/bus/embedded"
@@ -36,7 +35,7 @@ func TestReplyIsGivenBack(t *testing.T) {
 		work.Go(func() {
 			for k := range 50 {
 				args := fmt.Sprintf(`{"id":"%d-%d"}`, i, k)
-				r, err := c.Call(within(t, 20*time.Second), call("shop", "Item", "findById", args))
+				r, err := c.Call(within(t, patience), call("shop", "Item", "findById", args))
 				if err != nil {
 					t.Error(err)
 					return
@@ -48,7 +47,7 @@ func TestReplyIsGivenBack(t *testing.T) {
 		})
 	}
 	work.Wait()
-	if err := h.Drain(within(t, 20*time.Second)); err != nil {
+	if err := h.Drain(within(t, patience)); err != nil {
 		t.Fatal(err)
 	}
 	if given.Load() != 1600 || back.Load() != given.Load() {

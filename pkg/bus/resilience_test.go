@@ -18,9 +18,10 @@ import (
 
 var shop = bus.Project{Slug: "shop", ID: "p1", CatalogVersion: "1", Dialect: "sqlite"}
 
-// quick finds a lost worker within a fraction of a second.
+// quickClient finds a lost worker soon, and yet takes none for lost that shares a
+// busy machine: quickHost's signs of life may come forty times too late.
 var (
-	quickClient = bus.ClientOptions{Silence: 500 * time.Millisecond, Idle: 1500 * time.Millisecond}
+	quickClient = bus.ClientOptions{Silence: 2 * time.Second, Idle: 4 * time.Second}
 	quickHost   = bus.HostOptions{Working: 50 * time.Millisecond}
 )
 
@@ -53,7 +54,7 @@ func load(c mesh.Caller, n int, stop <-chan struct{}, next func(i int) *mesh.Req
 // until waits for a condition that other goroutines bring about.
 func until(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	limit := time.After(20 * time.Second)
+	limit := time.After(patience)
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	for !ok() {
@@ -63,6 +64,20 @@ func until(t *testing.T, what string, ok func() bool) {
 			t.Fatalf("%s did not happen", what)
 		}
 	}
+}
+
+// settled makes a call that is refused, with little time, until its outcome is
+// known: on a busy machine the time may be over while the last attempt is under
+// way, which is TIMEOUT as it must be.
+func settled(t *testing.T, do func(ctx context.Context) error) (err error) {
+	t.Helper()
+	until(t, "a refusal", func() bool {
+		ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
+		defer cancel()
+		err = do(ctx)
+		return fault.CodeOf(err) != fault.Timeout
+	})
+	return err
 }
 
 func TestDrainUnderLoadLosesNothing(t *testing.T) {
@@ -90,7 +105,7 @@ func TestDrainUnderLoadLosesNothing(t *testing.T) {
 		before := done.Load()
 		until(t, "progress", func() bool { return done.Load() > before+100 })
 		next := mustHost(t, s.Dialer(bus.RoleEntity), bus.HostOptions{Concurrency: 16}, shop, worker)
-		if err := h.Drain(within(t, 10*time.Second)); err != nil {
+		if err := h.Drain(within(t, patience)); err != nil {
 			t.Fatal(err)
 		}
 		h = next
@@ -114,7 +129,7 @@ func TestRestartedWorkerFailsNobody(t *testing.T) {
 	for range 3 {
 		before := done.Load()
 		until(t, "progress", func() bool { return done.Load() > before+50 })
-		if err := h.Drain(within(t, 10*time.Second)); err != nil {
+		if err := h.Drain(within(t, patience)); err != nil {
 			t.Fatal(err)
 		}
 		h = mustHost(t, s.Dialer(bus.RoleEntity), bus.HostOptions{}, shop, echo(record))
@@ -186,13 +201,14 @@ func TestSilenceEndsAnAttempt(t *testing.T) {
 		t.Fatal(err)
 	}
 	begin := time.Now()
-	if _, err := c.Call(context.Background(), call("shop", "User", "create", "{}")); fault.CodeOf(err) != fault.Timeout {
+	_, err := c.Call(context.Background(), call("shop", "User", "create", "{}"))
+	if fault.CodeOf(err) != fault.Timeout || !strings.Contains(err.Error(), "no sign") {
 		t.Errorf("got %v", err)
 	}
-	if d := time.Since(begin); d < quickClient.Silence || d > 5*time.Second {
+	if d := time.Since(begin); d < quickClient.Silence {
 		t.Errorf("silence was noticed after %v", d)
 	}
-	if _, err := c.Call(within(t, 1200*time.Millisecond), call("shop", "User", "findAll", "{}")); fault.CodeOf(err) != fault.Timeout {
+	if _, err := c.Call(within(t, quickClient.Silence*5/4), call("shop", "User", "findAll", "{}")); fault.CodeOf(err) != fault.Timeout {
 		t.Errorf("a read that nobody answers: got %v", err)
 	}
 	if n := c.Waiting(); n != 0 {
@@ -208,7 +224,7 @@ func TestASlowWorkerIsNotLost(t *testing.T) {
 	mustHost(t, s.Dialer(bus.RoleEntity), quickHost, shop, mesh.CallerFunc(
 		func(ctx context.Context, _ *mesh.Request) (*mesh.Reply, error) {
 			calls.Add(1)
-			t := time.NewTimer(3 * quickClient.Silence)
+			t := time.NewTimer(quickClient.Silence * 3 / 2)
 			defer t.Stop()
 			<-t.C
 			return &mesh.Reply{Body: []byte(record)}, nil
@@ -239,7 +255,10 @@ func TestOverload(t *testing.T) {
 	}
 	wait(t, entered, "the first call")
 	until(t, "a queue", func() bool { return h.Queued() == 1 })
-	_, err := c.Call(within(t, 100*time.Millisecond), call("shop", "User", "create", "{}"))
+	err := settled(t, func(ctx context.Context) error {
+		_, err := c.Call(ctx, call("shop", "User", "create", "{}"))
+		return err
+	})
 	if e := fault.From(err); e.Code != fault.Overloaded || e.RetryAfter == 0 {
 		t.Errorf("got %v", err)
 	}
@@ -276,7 +295,7 @@ func TestOneProjectCannotStarveAnother(t *testing.T) {
 	}
 	until(t, "a long queue", func() bool { return h.Queued() > 80 })
 	for range 20 {
-		if _, err := c.Call(within(t, 5*time.Second), call("small", "User", "findAll", "{}")); err != nil {
+		if _, err := c.Call(within(t, time.Minute), call("small", "User", "findAll", "{}")); err != nil {
 			t.Error(err)
 		}
 	}
@@ -335,7 +354,11 @@ func TestReconnectAfterAServerRestart(t *testing.T) {
 	}
 	s.Shutdown()
 	until(t, "the end of the connection", func() bool { return !c.Conn().IsConnected() })
-	if _, err := c.Call(within(t, 100*time.Millisecond), call("shop", "User", "create", "{}")); fault.CodeOf(err) != fault.Unavailable {
+	err = settled(t, func(ctx context.Context) error {
+		_, err := c.Call(ctx, call("shop", "User", "create", "{}"))
+		return err
+	})
+	if fault.CodeOf(err) != fault.Unavailable {
 		t.Errorf("without a server: got %v", err)
 	}
 }
@@ -359,8 +382,10 @@ func TestServeAnewAndWithdraw(t *testing.T) {
 		t.Fatal(err)
 	}
 	until(t, "the withdrawal", func() bool {
-		_, err := c.Call(within(t, 20*time.Millisecond), call("shop", "User", "findAll", ""))
-		return fault.CodeOf(err) == fault.NoHandler
+		return fault.CodeOf(settled(t, func(ctx context.Context) error {
+			_, err := c.Call(ctx, call("shop", "User", "findAll", ""))
+			return err
+		})) == fault.NoHandler
 	})
 	if err := h.Withdraw("shop"); err != nil {
 		t.Error(err)

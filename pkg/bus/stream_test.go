@@ -74,8 +74,9 @@ func openStream(t *testing.T, o bus.HostOptions, src *source) (*bus.Client, *bus
 	s := mustStart(t, embedded.Options{Port: embedded.NoListen})
 	o.Working = quickHost.Working
 	h := mustHost(t, s.Dialer(bus.RoleEntity), o, shop, streaming(src))
-	c := mustClient(t, s.Dialer(bus.RoleGateway), quickClient)
-	r, err := c.Call(within(t, 20*time.Second), call("shop", "User", "stream", "{}"))
+	// Of two attempts both would have the source.
+	c := mustClient(t, s.Dialer(bus.RoleGateway), bus.ClientOptions{Idle: quickClient.Idle})
+	r, err := c.Call(within(t, patience), call("shop", "User", "stream", "{}"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +119,7 @@ func TestAWidePageComesInChunks(t *testing.T) {
 	body := bytes.Repeat([]byte("0123456789"), 300_000)
 	mustHost(t, s.Dialer(bus.RoleEntity), bus.HostOptions{}, shop, echo(string(body)))
 	c := mustClient(t, s.Dialer(bus.RoleGateway), bus.ClientOptions{})
-	r, err := c.Call(within(t, 20*time.Second), call("shop", "User", "findAll", "{}"))
+	r, err := c.Call(within(t, patience), call("shop", "User", "findAll", "{}"))
 	if err != nil || r.Chunks == nil || len(r.Body) != 0 {
 		t.Fatalf("got %v %v", r, err)
 	}
@@ -168,7 +169,7 @@ func TestAReaderWhoStopsStopsTheWorker(t *testing.T) {
 	if n := src.given.Load(); n > 10+credit.Cap {
 		t.Errorf("%d chunks were made for a reader of 10", n)
 	}
-	if err := h.Drain(within(t, 10*time.Second)); err != nil {
+	if err := h.Drain(within(t, patience)); err != nil {
 		t.Error(err)
 	}
 	if _, err := chunks.Next(context.Background()); fault.CodeOf(err) != fault.Cancelled {
