@@ -140,11 +140,11 @@ func TestEveryCodeSurvives(t *testing.T) {
 				return nil, nil
 			}
 			e := fault.New(fault.Code(r.Op), "message of %s", r.Op).With(map[string]any{"field": "name"})
-			return nil, e.After(time.Minute) // longer than a call waits: OVERLOADED is not tried again
+			return nil, e.After(time.Minute) // half of it is longer than a call has: OVERLOADED is not tried again
 		}))
 	c := mustClient(t, s.Dialer(bus.RoleGateway), bus.ClientOptions{})
 	for _, row := range fault.Table {
-		_, err := c.Call(within(t, patience), call("default", "User", string(row.Code), "{}"))
+		_, err := c.Call(within(t, patience/3), call("default", "User", string(row.Code), "{}"))
 		e := fault.From(err)
 		if e.Code != row.Code {
 			t.Errorf("%s came back as %v", row.Code, err)
@@ -158,7 +158,7 @@ func TestEveryCodeSurvives(t *testing.T) {
 		}
 	}
 	for _, op := range []string{"panic", "driver", "nothing"} {
-		_, err := c.Call(within(t, patience), call("default", "User", op, "{}"))
+		_, err := c.Call(within(t, patience/3), call("default", "User", op, "{}"))
 		if e := fault.From(err); e.Code != fault.Internal || strings.Contains(e.Message, "secret") || !strings.Contains(e.Message, "r-1") {
 			t.Errorf("%s: got %v", op, err)
 		}
