@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -29,6 +30,7 @@ func TestSeats(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+		var mu sync.Mutex
 		var order []string
 		results := map[string]error{}
 		start := time.Now()
@@ -36,6 +38,8 @@ func TestSeats(t *testing.T) {
 			m := stand()
 			go func() {
 				err := m.wait(ctx)
+				mu.Lock()
+				defer mu.Unlock()
 				order = append(order, name)
 				results[name] = err
 			}()

@@ -105,8 +105,8 @@ type brittleReader struct {
 	*brittle
 }
 
-func (b *brittle) Snapshot(ctx context.Context, fn func(driver.Reader) error) error {
-	return b.Conn.Snapshot(ctx, func(r driver.Reader) error { return fn(brittleReader{r, b}) })
+func (b *brittle) Stream(ctx context.Context, fn func(driver.Reader) error) error {
+	return b.Conn.Stream(ctx, func(r driver.Reader) error { return fn(brittleReader{r, b}) })
 }
 
 func (r brittleReader) Select(ctx context.Context, q *query.Select, each func(driver.Row) error) error {

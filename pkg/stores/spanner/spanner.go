@@ -137,7 +137,7 @@ func (db *DB) hangUp() {
 
 // Capabilities implements driver.Conn.
 func (db *DB) Capabilities() driver.Capabilities {
-	return driver.Capabilities{Dialect: "spanner", Transactions: true, Sync: "full", Evidence: "emulator"}
+	return driver.Capabilities{Dialect: "spanner", Transactions: true, Sync: "full", Streams: streaming, Evidence: "emulator"}
 }
 
 // Epoch implements driver.Conn.
