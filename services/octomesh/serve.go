@@ -125,7 +125,8 @@ func (c *serveCommand) join(ring *keyring.Ring, log *slog.Logger) (*meshServer, 
 	return &meshServer{role: ns.Dialer, url: ns.ClientURL(), shutdown: ns.Shutdown}, nil
 }
 
-// doors are the gateways of this process.
+// doors are the gateways of this process; grpc is nil where all of its transports
+// are turned off.
 type doors struct {
 	http *gatewayhttp.Service
 	grpc *gatewaygrpc.Service
@@ -159,34 +160,34 @@ func (c *serveCommand) services(e *env, m *meshServer, log *slog.Logger, metrics
 	if err != nil {
 		return nil, nil, err
 	}
-	d.grpc, err = gatewaygrpc.New(c.GRPC, gatewaygrpc.Deps{
-		Dialer: m.role(bus.RoleGateway), Log: telemetry.Named(log, "gateway-grpc"), Metrics: metrics.For("gateway-grpc"), Rates: rates,
-	})
-	if err != nil {
-		return nil, nil, err
+	all, probed := []service.Service{a, w, d.http}, []telemetry.Probed{a, w, d.http}
+	if len(gatewaygrpc.Transports(&c.GRPC)) > 0 {
+		d.grpc, err = gatewaygrpc.New(c.GRPC, gatewaygrpc.Deps{
+			Dialer: m.role(bus.RoleGateway), Log: telemetry.Named(log, "gateway-grpc"), Metrics: metrics.For("gateway-grpc"), Rates: rates,
+		})
+		if err != nil {
+			return nil, nil, err
+		}
+		all, probed = append(all, d.grpc), append(probed, d.grpc)
 	}
-	list := telemetry.Listen(c.MetricsAddr, metrics, telemetry.Named(log, "metrics"), a, w, d.http, d.grpc)
-	return []service.Service{list, a, w, d.http, d.grpc}, d, nil
+	list := telemetry.Listen(c.MetricsAddr, metrics, telemetry.Named(log, "metrics"), probed...)
+	return append([]service.Service{list}, all...), d, nil
 }
 
 // announce loads the example, if one is wanted, and says where the server is: a
 // line of JSON for scripts, a few lines for people.
 func (c *serveCommand) announce(e *env, m *meshServer, d *doors) error {
-	http, grpc, nats := reachable(d.http.Addr().String()), reachable(d.grpc.Addr().String()), reachable(strings.TrimPrefix(m.url, "nats://"))
-	if err := c.loadExample(e, http); err != nil {
+	at := addresses{http: reachable(d.http.Addr().String()), nats: reachable(strings.TrimPrefix(m.url, "nats://"))}
+	told := map[string]string{"http": at.http, "nats": at.nats, "data": c.DataDir}
+	if d.grpc != nil {
+		at.grpc = reachable(d.grpc.Addr().String())
+		told["grpc"] = at.grpc
+	}
+	if err := c.loadExample(e, at.http); err != nil {
 		return err
 	}
 	debug.FreeOSMemory() // what only the start needed
-	return e.result(c.output, map[string]string{"http": http, "grpc": grpc, "nats": nats, "data": c.DataDir}, func(io.Writer) {
-		e.say(c.output, `Octomesh serves:
-
-    REST         http://%[1]s/api/v1/{entity}     OpenAPI    http://%[1]s/openapi.json
-    live events  http://%[1]s/events              WebSocket  ws://%[1]s/ws
-    gRPC         %[4]s              Arrow Flight  grpc://%[4]s
-    native NATS  nats://%[2]s
-    data         %[3]s (admin key: %[3]s/admin.key)
-`, http, nats, c.DataDir, grpc)
-	})
+	return e.result(c.output, told, func(io.Writer) { e.say(c.output, "%s", c.banner(at)) })
 }
 
 // reachable turns the address of a listener on all interfaces into one that a

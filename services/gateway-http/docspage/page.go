@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/valyala/fasthttp"
+
 	"github.com/octomesh/octomesh/pkg/gateway"
 	"github.com/octomesh/octomesh/services/gateway-http/door"
 	"github.com/octomesh/octomesh/services/gateway-http/httpserver"
@@ -42,8 +44,23 @@ func New(d *door.Door, transports []string) *Page {
 	return p
 }
 
-// Mount adds the routes, for each project too.
-func (p *Page) Mount(m *httpserver.Mux) { m.Scoped("docs", p.serve) }
+// Mount adds the routes, for each project too, and the server's own address.
+func (p *Page) Mount(m *httpserver.Mux) {
+	m.Scoped("docs", p.serve)
+	m.Mount("", home)
+}
+
+// home leads browsers from / to the page.
+func home(x *httpserver.Exchange) {
+	x.Transport, x.Op = "rest", "docs"
+	if len(x.Segments) > 0 || x.Method() != "GET" || !strings.Contains(string(x.Ctx.Request.Header.Peek("Accept")), "text/html") {
+		x.NotFound()
+		return
+	}
+	x.SetHeader("Location", "docs")
+	x.Ctx.Response.Header.Add("Vary", "Accept")
+	x.Empty(fasthttp.StatusFound)
+}
 
 func (p *Page) serve(x *httpserver.Exchange) {
 	x.Transport, x.Op = "rest", "docs"

@@ -101,6 +101,21 @@ func TestPageNamesNoEntity(t *testing.T) {
 	}
 }
 
+// A browser that knows the address alone is led to the page; who asks for anything
+// else is told that there is none.
+func TestHome(t *testing.T) {
+	h := house(t, "rest")
+	res, _ := get(t, h, "GET", "/", "Accept: text/html,*/*;q=0.8")
+	if res.StatusCode != 302 || res.Header.Get("Location") != "docs" || !strings.Contains(strings.Join(res.Header.Values("Vary"), ","), "Accept") {
+		t.Error(res.StatusCode, res.Header)
+	}
+	for _, headers := range [][]string{{"Accept: application/json"}, nil} {
+		if res, body := get(t, h, "GET", "/", headers...); res.StatusCode != 404 || !strings.Contains(body, "/docs") {
+			t.Error(res.StatusCode, body)
+		}
+	}
+}
+
 func TestPolicy(t *testing.T) {
 	h := house(t)
 	for _, path := range []string{"/docs", "/docs/page.css", "/docs/page.js", "/docs/reference.js"} {

@@ -170,7 +170,7 @@ func (x *Exchange) Options(allow string) {
 
 // NotFound replies that there is no such route.
 func (x *Exchange) NotFound() {
-	x.Fail(fault.New(fault.NotFound, "there is no such route; GET /openapi.json lists all"))
+	x.Fail(fault.New(fault.NotFound, "there is no such route; GET /openapi.json lists all, /docs shows them"))
 }
 
 func (x *Exchange) reset(s *Server, ctx *fasthttp.RequestCtx, now time.Time) {
