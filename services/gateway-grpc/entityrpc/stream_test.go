@@ -280,9 +280,11 @@ func TestWatchSlow(t *testing.T) {
 	for {
 		m, err := s.next()
 		if err != nil {
-			want := fmt.Sprintf(`{"position":"e-%d"}`, last)
-			if info := infoOf(err); reason(err) != "OVERLOADED" || info.Metadata["details"] != want {
-				t.Errorf("%v %v, want %s", err, info, want)
+			// The one event that was leaving may have come behind the position.
+			told := fmt.Sprintf(`{"position":"e-%d"}`, last)
+			before := fmt.Sprintf(`{"position":"e-%d"}`, last-1)
+			if details := infoOf(err).Metadata["details"]; reason(err) != "OVERLOADED" || details != told && details != before {
+				t.Errorf("%v %s, want %s", err, details, told)
 			}
 			return
 		}

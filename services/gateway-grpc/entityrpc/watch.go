@@ -216,6 +216,13 @@ func (f *follower) ending(e live.Ending) error {
 	if text == "" {
 		text = "the events have ended: watch again from the position in the details"
 	}
+	select {
+	case err := <-f.taken: // the last event has left meanwhile
+		if err == nil {
+			f.at = f.sending
+		}
+	default: // one that leaves from here on comes again to who goes on from there
+	}
 	out := fault.New(code, "%s", text)
 	if f.at.IsZero() {
 		return out
