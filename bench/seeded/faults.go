@@ -74,7 +74,7 @@ var faults = []planted{
 		[]suite{eventDoor},
 	},
 	{
-		"an event is lost at the door", "services/gateway-http/live/write.go",
+		"an event is lost at the door", "services/gateway-http/eventstream/write.go",
 		"\t\tb = frame(b, &e)\n", "\t\tif e.Position.Seq%50 != 7 {\n\t\t\tb = frame(b, &e)\n\t\t}\n",
 		[]suite{eventDoor, socketDoor},
 	},
@@ -100,7 +100,7 @@ var faults = []planted{
 	},
 	{
 		"the operation is not asked", "services/entity/chain.go",
-		"list := demand(nil, op, guarded)", "list := []mesh.Class{mesh.Read}",
+		"\tlist = demand(list, op, guarded)\n", "\tlist = append(list, mesh.Read)\n",
 		[]suite{worker},
 	},
 	{
@@ -110,7 +110,7 @@ var faults = []planted{
 	},
 	{
 		"a read skips the policy's rows", "pkg/store/call.go",
-		"return query.Join(query.Visible(s, where), c.allowed(s.Entity, class)), nil", "return query.Visible(s, where), nil",
+		"return query.Join(query.Visible(s, where), c.allowed(s.Entity, class))\n", "return query.Visible(s, where)\n",
 		[]suite{records},
 	},
 	{

@@ -129,7 +129,7 @@ func until(t *testing.T, cmd *exec.Cmd, word string, begun func()) {
 
 func docsSSE(t *testing.T, s *server, text string) {
 	until(t, s.shell(t, text, "curl", "exec "+curl(t)+" -sS"), "entity.created", func() {
-		if status, body := s.send(t, "POST", "/api/v1/users", `{"email":"seen@example.com","name":"Seen"}`, "X-API-Key", s.Key); status >= 300 {
+		if status, body := s.send(t, "POST", "/api/v1/products", `{"title":"Seen","price":1,"stock":1}`, "X-API-Key", s.Key); status >= 300 {
 			t.Errorf("%d %s", status, body)
 		}
 	})

@@ -36,7 +36,7 @@ func TestStandalone(t *testing.T) {
 	for _, topic := range []string{"transaction", "transaction refs"} {
 		h.Gaps[topic] = "a standalone server has no transactions: the op is UNSUPPORTED"
 	}
-	for _, topic := range []string{"versions gapless", "faults leave nothing", "guard after", "stream close", "idempotency stored"} {
+	for _, topic := range []string{"versions gapless", "faults leave nothing", "guard after", "stream close", "slow readers", "idempotency stored"} {
 		h.Gaps[topic] = "the topic makes transactions, which a standalone server has not"
 	}
 	storetest.Run(t, h)
