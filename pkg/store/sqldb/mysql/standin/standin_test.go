@@ -99,6 +99,7 @@ func harness() storetest.Harness {
 var gaps = map[string]string{
 	"atomic":             "of transactions at once one may read what is not there: seen once in four runs; the emulator proves nothing about concurrency",
 	"order":              "a reader of the log gets rows out of order, and twice, while others commit several at once; the emulator proves nothing about concurrency",
+	"slow readers":       "an aggregate panics in the emulator while streams are open; the emulator proves nothing about concurrency",
 	"versions gapless":   "of writers at once one is now and then hung up on: the emulator proves nothing about concurrency",
 	"soft delete":        virtual,
 	"cascade":            virtual,
