@@ -172,6 +172,15 @@ func FuzzRow(f *testing.F) {
 	e, raw := document(f)
 	f.Add([]byte(raw))
 	f.Add([]byte{5, 0, 0, 0, 0})
+	for _, c := range e.Columns { // what another program may have written there
+		for _, v := range []any{"text", int32(1), int64(1), 1.5, true, bson.DateTime(0), bson.NewObjectID(), bson.A{}, nil} {
+			raw, err := bson.Marshal(bson.D{{Key: member(c), Value: v}})
+			if err != nil {
+				f.Fatal(err)
+			}
+			f.Add(raw)
+		}
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if bson.Raw(b).Validate() != nil {
 			return // the driver hands out what it has found whole

@@ -3,7 +3,6 @@ package mongodb
 import (
 	"encoding/binary"
 	"math"
-	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
@@ -147,19 +146,31 @@ func textOf(v *bsoncore.Value, kind schema.Kind) schema.Value {
 		return schema.JSONOf(text)
 	case schema.KindDecimal:
 		if plain, ok := plainDecimal(text); ok {
-			return schema.DecimalOf(strings.Clone(plain))
+			return schema.DecimalOf(plain)
 		}
 	}
 	return schema.Null
 }
 
-// Null implements driver.Row.
+// Null implements driver.Row. Types that each stand for one kind are told
+// without reading the value.
 func (r *row) Null(i int) bool {
+	kind := r.kinds[i]
 	switch r.values[i].Type {
 	case 0, bsoncore.TypeNull:
 		return true
-	case bsoncore.TypeString, bsoncore.TypeInt64, bsoncore.TypeBoolean, bsoncore.TypeDateTime:
-		return r.kinds[i] == schema.KindDecimal && r.Value(i).IsNull()
+	case bsoncore.TypeString:
+		if kind == schema.KindText || kind == schema.KindJSON {
+			return false
+		}
+	case bsoncore.TypeInt64:
+		if kind == schema.KindInt {
+			return false
+		}
+	case bsoncore.TypeDateTime:
+		if kind == schema.KindTime {
+			return false
+		}
 	}
 	return r.Value(i).IsNull()
 }
