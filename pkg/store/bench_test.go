@@ -9,6 +9,7 @@ import (
 	"github.com/octomesh/octomesh/pkg/mesh"
 	"github.com/octomesh/octomesh/pkg/schema"
 	"github.com/octomesh/octomesh/pkg/store"
+	"github.com/octomesh/octomesh/pkg/store/driver"
 	"github.com/octomesh/octomesh/pkg/store/sqlite"
 )
 
@@ -32,6 +33,12 @@ func shopOf(b testing.TB, n int) *store.Store {
 // storeOf opens an empty database of that catalog.
 func storeOf(b testing.TB, source string) *store.Store {
 	b.Helper()
+	return storeOn(b, source, func(conn driver.Conn) driver.Conn { return conn })
+}
+
+// storeOn is storeOf on what over makes of the database.
+func storeOn(b testing.TB, source string, over func(driver.Conn) driver.Conn) *store.Store {
+	b.Helper()
 	cat, err := schema.Parse([]byte(source))
 	if err != nil {
 		b.Fatal(err)
@@ -40,7 +47,7 @@ func storeOf(b testing.TB, source string) *store.Store {
 	if err != nil {
 		b.Fatal(err)
 	}
-	s, err := store.Open(b.Context(), conn, cat, store.Options{})
+	s, err := store.Open(b.Context(), over(conn), cat, store.Options{})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -1,14 +1,10 @@
 package store_test
 
 import (
-	"path/filepath"
 	"testing"
 
 	"github.com/octomesh/octomesh/pkg/fault"
 	"github.com/octomesh/octomesh/pkg/mesh"
-	"github.com/octomesh/octomesh/pkg/schema"
-	"github.com/octomesh/octomesh/pkg/store"
-	"github.com/octomesh/octomesh/pkg/store/sqlite"
 	"github.com/octomesh/octomesh/pkg/strictjson"
 )
 
@@ -26,24 +22,8 @@ func FuzzCall(f *testing.F) {
 			f.Add(uint8(op), []byte(seed))
 		}
 	}
-	cat, err := schema.Parse([]byte(`[{"name":"E","collection":"es","softDelete":true,"timestamps":true,"fields":{"n":"number","s":{"type":"string","unique":true},"i":"integer","list":"array","j":"json"},
-		"relations":{"self":{"type":"many-to-one","target":"E","onDelete":"cascade"},"many":{"type":"many-to-many","target":"E"},"back":{"type":"one-to-many","target":"E","mappedBy":"self"}}}]`))
-	if err != nil {
-		f.Fatal(err)
-	}
-	conn, err := sqlite.Open(f.Context(), filepath.Join(f.TempDir(), "fuzz.db"), cat, sqlite.Options{Sync: "normal"})
-	if err != nil {
-		f.Fatal(err)
-	}
-	s, err := store.Open(f.Context(), conn, cat, store.Options{})
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			f.Error(err)
-		}
-	})
+	s := storeOf(f, `[{"name":"E","collection":"es","softDelete":true,"timestamps":true,"fields":{"n":"number","s":{"type":"string","unique":true},"i":"integer","list":"array","j":"json"},
+		"relations":{"self":{"type":"many-to-one","target":"E","onDelete":"cascade"},"many":{"type":"many-to-many","target":"E"},"back":{"type":"one-to-many","target":"E","mappedBy":"self"}}}]`)
 	f.Fuzz(func(t *testing.T, op uint8, args []byte) {
 		o := mesh.Ops[int(op)%len(mesh.Ops)]
 		entity := "E"

@@ -34,15 +34,16 @@ func TestSeats(t *testing.T) {
 		var order []string
 		results := map[string]error{}
 		start := time.Now()
+		var all sync.WaitGroup
 		await := func(name string, ctx context.Context) *seat {
 			m := stand()
-			go func() {
+			all.Go(func() {
 				err := m.wait(ctx)
 				mu.Lock()
 				defer mu.Unlock()
 				order = append(order, name)
 				results[name] = err
-			}()
+			})
 			synctest.Wait()
 			return m
 		}
@@ -51,16 +52,15 @@ func TestSeats(t *testing.T) {
 		await("left", left)
 		d := await("d", t.Context())
 		await("late", t.Context())
-		time.Sleep(900 * time.Millisecond)
+		pass(900 * time.Millisecond)
 		a.leave()
 		synctest.Wait()
 		leave()
 		synctest.Wait()
-		time.Sleep(900 * time.Millisecond)
+		pass(900 * time.Millisecond)
 		c.leave()
 		synctest.Wait()
-		time.Sleep(time.Second)
-		synctest.Wait()
+		all.Wait()
 		if len(order) != 4 || order[0] != "c" || order[1] != "left" || order[2] != "d" || order[3] != "late" {
 			t.Errorf("the order was %v", order)
 		}
@@ -85,3 +85,6 @@ func TestSeats(t *testing.T) {
 		}
 	})
 }
+
+// pass lets time pass on the clock of a synctest bubble: none goes by outside.
+func pass(d time.Duration) { <-time.After(d) }

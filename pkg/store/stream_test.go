@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path/filepath"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -13,10 +12,7 @@ import (
 	"github.com/octomesh/octomesh/pkg/fault"
 	"github.com/octomesh/octomesh/pkg/mesh"
 	"github.com/octomesh/octomesh/pkg/query"
-	"github.com/octomesh/octomesh/pkg/schema"
-	"github.com/octomesh/octomesh/pkg/store"
 	"github.com/octomesh/octomesh/pkg/store/driver"
-	"github.com/octomesh/octomesh/pkg/store/sqlite"
 )
 
 // cursed is a database whose rows make the reader panic as long as so many
@@ -43,24 +39,8 @@ func (r cursedReader) Select(ctx context.Context, q *query.Select, _ func(driver
 // A panic while a stream is read ends that stream, and neither the process nor
 // the connection.
 func TestStreamPanics(t *testing.T) {
-	cat, err := schema.Parse([]byte(shop))
-	if err != nil {
-		t.Fatal(err)
-	}
-	conn, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "shop.db"), cat, sqlite.Options{Sync: "normal"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	bad := &cursed{Conn: conn}
-	s, err := store.Open(t.Context(), bad, cat, store.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	}()
+	bad := &cursed{}
+	s := storeOn(t, shop, func(conn driver.Conn) driver.Conn { bad.Conn = conn; return bad })
 	ask(t, s, "Maker", "create", `{"data":{"id":"m","name":"M"}}`)
 	read := func(args string) (n int, err error) {
 		r, err := s.Call(t.Context(), &mesh.Request{Project: "default", Entity: "Maker", Op: "stream", Args: []byte(args)}, nil)
@@ -128,19 +108,9 @@ func (garbled) AppendText(dst []byte, _ int) ([]byte, bool) { return append(dst,
 // when its reader has had enough; nothing of it is left.
 func TestTableEnds(t *testing.T) {
 	running := goleak.IgnoreCurrent()
-	cat, err := schema.Parse([]byte(shop))
-	if err != nil {
-		t.Fatal(err)
-	}
-	conn, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "shop.db"), cat, sqlite.Options{Sync: "normal"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	b := &brittle{Conn: conn}
-	s, err := store.Open(t.Context(), b, cat, store.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	t.Cleanup(func() { goleak.VerifyNone(t, running) })
+	b := &brittle{}
+	s := storeOn(t, shop, func(conn driver.Conn) driver.Conn { b.Conn = conn; return b })
 	for i := range 10 {
 		ask(t, s, "Maker", "create", fmt.Sprintf(`{"data":{"id":"m%02d","name":"M"}}`, i))
 	}
@@ -170,8 +140,4 @@ func TestTableEnds(t *testing.T) {
 			}
 		}
 	}
-	if err := s.Close(); err != nil {
-		t.Error(err)
-	}
-	goleak.VerifyNone(t, running)
 }

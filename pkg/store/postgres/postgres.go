@@ -32,7 +32,8 @@ type Options struct {
 	Sync     string          // SyncFull (default) or SyncOff
 	Strategy driver.Strategy // default driver.Update
 	// Lanes is how many connections serve the short reads, beside one for reads by
-	// id and one for the change log, and as many the one-record writes. Default: the cores, 2 to 4.
+	// id and one for the change log, and as many the one-record writes. Default:
+	// the cores, 2 to 4.
 	Lanes int
 	// Pool is how many connections serve snapshots, as many transactions of
 	// several records, as many streams, and half as many (at least 2) long reads;

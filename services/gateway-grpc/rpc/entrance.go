@@ -37,8 +37,8 @@ type Entrance struct {
 	Metrics  *telemetry.Metrics
 	// Timeout bounds a unary call whose client set no deadline, or a longer one.
 	Timeout time.Duration
-	// Arrival and Patience are how long a message over SmallMessage may take to arrive,
-	// and how long a client may take nothing of a stream; Arrival and Patience unless set.
+	// Arrival is how long a message over SmallMessage may take to arrive, Patience how
+	// long a client may take nothing of a stream. 0 is the constant of the same name.
 	Arrival, Patience time.Duration
 	// Ready is closed once the gateway has learnt all that it serves by.
 	Ready <-chan struct{}

@@ -53,7 +53,7 @@ func (p *Page) Mount(m *httpserver.Mux) {
 // home leads browsers from / to the page.
 func home(x *httpserver.Exchange) {
 	x.Transport, x.Op = "rest", "docs"
-	if len(x.Segments) > 0 || x.Method() != "GET" || !strings.Contains(string(x.Ctx.Request.Header.Peek("Accept")), "text/html") {
+	if len(x.Segments) > 0 || x.Method() != "GET" || httpserver.Preferred(x.Header("Accept"), "application/json", "text/html") == 0 {
 		x.NotFound()
 		return
 	}
