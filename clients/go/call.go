@@ -38,7 +38,7 @@ func WithMinPosition(p string) CallOption {
 }
 
 // WithMeta fills m when the call succeeds.
-func WithMeta(m *Meta) CallOption { return func(r *call) { r.meta = m } }
+func WithMeta(m *Meta) CallOption { return func(r *call) { r.metas = append(r.metas, m) } }
 
 // Meta is what a reply says beside its data.
 type Meta struct {
@@ -56,7 +56,7 @@ type call struct {
 	query  url.Values
 	body   []byte
 	header http.Header
-	meta   *Meta
+	metas  []*Meta // the caller's, beside what a function wants to know itself
 }
 
 // do performs the call and decodes the reply's data into out (nil: not wanted).
@@ -85,15 +85,16 @@ func (c *Client) do(ctx context.Context, method, path string, query url.Values, 
 	if err != nil {
 		return err
 	}
-	reply := struct {
+	var reply struct {
 		Data json.RawMessage `json:"data"`
-		Meta *Meta           `json:"metadata"`
-	}{Meta: r.meta}
-	if r.meta != nil {
-		*r.meta = Meta{Replayed: resp.Header.Get("Idempotency-Replayed") == "true"}
+		Meta Meta            `json:"metadata"`
 	}
 	if err := json.Unmarshal(b, &reply); err != nil {
 		return fmt.Errorf("octomesh: the reply cannot be read: %w", err)
+	}
+	reply.Meta.Replayed = resp.Header.Get("Idempotency-Replayed") == "true"
+	for _, m := range r.metas {
+		*m = reply.Meta
 	}
 	if out == nil || len(reply.Data) == 0 {
 		return nil

@@ -33,7 +33,9 @@ func WithAPIKey(key string) Option { return func(c *Client) { c.key = key } }
 func WithProject(slug string) Option { return func(c *Client) { c.project = slug } }
 
 // WithHTTPClient replaces the HTTP client, for TLS settings or proxies. Its
-// Timeout must be 0: streams and Watch outlive it.
+// Timeout must be 0: streams and Watch outlive it. Its CheckRedirect counts; one
+// without follows no redirect that would take the key to another host, or make a
+// write a read.
 func WithHTTPClient(h *http.Client) Option { return func(c *Client) { c.http = h } }
 
 // WithTimeout bounds calls whose context has no deadline; 10 s by default.
@@ -60,7 +62,23 @@ func New(addresses string, opts ...Option) (*Client, error) {
 		t.MaxIdleConns = 256
 		c.http = &http.Client{Transport: t}
 	}
+	if c.http.CheckRedirect == nil {
+		h := *c.http
+		h.CheckRedirect = stay
+		c.http = &h
+	}
 	return c, nil
+}
+
+// stay follows a redirect only if the call stays what it was and goes to the same
+// host, over TLS if it did before: net/http takes X-API-Key along wherever it goes,
+// and makes a GET of a POST.
+func stay(r *http.Request, via []*http.Request) error {
+	was := via[0]
+	if r.Method != was.Method || r.URL.Hostname() != was.URL.Hostname() || was.URL.Scheme == "https" && r.URL.Scheme != "https" || len(via) >= 10 {
+		return http.ErrUseLastResponse
+	}
+	return nil
 }
 
 // FromEnv makes a client from MOSTAJS_NET_URL (or MOSTA_NET_URL),

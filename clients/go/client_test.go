@@ -133,6 +133,76 @@ func TestRepeatsWithTheSameKeyOnTheNextAddress(t *testing.T) {
 	}
 }
 
+// TestForeignAnswers: what a proxy in front says is an error whatever its form, and
+// 503 is asked again.
+func TestForeignAnswers(t *testing.T) {
+	var calls atomic.Int32
+	c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		if calls.Add(1) == 1 {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			io.WriteString(w, `{"error":{"code":"503"}}`)
+			return
+		}
+		io.WriteString(w, `{"status":"ok","data":1}`)
+	})
+	var e *client.Error
+	if _, err := c.Count(t.Context(), "Product", nil); !errors.As(err, &e) || e.Code != "503" {
+		t.Error(err)
+	}
+}
+
+// TestRedirects: the key goes to no other host, and a write never becomes a read.
+func TestRedirects(t *testing.T) {
+	var followed atomic.Value
+	h := func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case strings.HasSuffix(r.URL.Path, "/away"):
+			_, port, _ := strings.Cut(r.Host, ":")
+			http.Redirect(w, r, "http://localhost:"+port+"/there", http.StatusTemporaryRedirect)
+		case r.URL.Path == "/api/v1/Product" || strings.HasSuffix(r.URL.Path, "/count"):
+			http.Redirect(w, r, "/there", http.StatusMovedPermanently)
+		default:
+			followed.Store(r.Method + " " + r.Host[:9])
+			io.WriteString(w, `{"status":"ok","data":3}`)
+		}
+	}
+	c := serve(t, h)
+	var e *client.Error
+	if _, err := client.FindByID[product](t.Context(), c, "Product", "away", nil); !errors.As(err, &e) || e.Status != http.StatusTemporaryRedirect {
+		t.Error(err)
+	}
+	if _, err := client.Create[product](t.Context(), c, "Product", product{}); !errors.As(err, &e) || e.Status != http.StatusMovedPermanently {
+		t.Error(err)
+	}
+	if followed.Load() != nil {
+		t.Error("followed: ", followed.Load())
+	}
+	if n, err := c.Count(t.Context(), "Product", nil); n != 3 || err != nil {
+		t.Error(n, err)
+	}
+}
+
+// TestMeta: who asks for what a reply says beside its data takes it from nobody.
+func TestMeta(t *testing.T) {
+	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet {
+			io.WriteString(w, `{"status":"ok","data":[],"metadata":{"count":0,"next":"more"}}`)
+			return
+		}
+		w.Header().Set("Idempotency-Replayed", "true")
+		io.WriteString(w, `{"status":"ok","data":null,"metadata":{"count":2,"position":"e-1"}}`)
+	})
+	var m client.Meta
+	p, err := client.FindAll[product](t.Context(), c, "Product", client.Query{}, client.WithMeta(&m))
+	if err != nil || p.Next != "more" || m.Next != "more" {
+		t.Errorf("%+v, %+v, %v", p, m, err)
+	}
+	n, err := c.UpdateMany(t.Context(), "Product", client.Filter{}, nil, client.WithMeta(&m))
+	if err != nil || n != 2 || m.Count != 2 || m.Position != "e-1" || !m.Replayed || m.Next != "" {
+		t.Errorf("%d, %+v, %v", n, m, err)
+	}
+}
+
 func TestGivesUpAtTheDeadline(t *testing.T) {
 	c, err := client.New("http://127.0.0.1:1", client.WithTimeout(50*time.Millisecond))
 	if err != nil {
@@ -170,6 +240,29 @@ func TestWatchResumesWhereItStood(t *testing.T) {
 	}
 	if got := strings.Join(ids, ""); got != "1234" || !errors.Is(last, client.ErrGap) {
 		t.Errorf("events %s, then %v", got, last)
+	}
+}
+
+// TestWatchEnds: an event that cannot be read ends the watch with an error, since it
+// would come again for ever; too many calls only make it wait.
+func TestWatchEnds(t *testing.T) {
+	var conns atomic.Int32
+	c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		if conns.Add(1) == 1 {
+			w.WriteHeader(http.StatusTooManyRequests)
+			io.WriteString(w, `{"status":"error","error":{"code":"RATE_LIMITED","message":"later"}}`)
+			return
+		}
+		fmt.Fprint(w, "id: e-1\nevent: entity.created\ndata: {\"id\":5}\n\n")
+	})
+	var last error
+	for ev, err := range c.Watch(t.Context(), client.Watching{}) {
+		if last = err; err == nil {
+			t.Fatal(ev)
+		}
+	}
+	if !errors.Is(last, client.ErrEnded) || conns.Load() != 2 {
+		t.Errorf("%v after %d connections", last, conns.Load())
 	}
 }
 

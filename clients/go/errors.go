@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -85,5 +86,5 @@ func (e *Error) retriable() bool {
 	case "OVERLOADED", "NO_HANDLER", "UNAVAILABLE", "DB_NOT_CONNECTED", "TIMEOUT":
 		return true
 	}
-	return e.Status == http.StatusBadGateway || (e.Status == http.StatusServiceUnavailable && e.Code[:5] == "HTTP_")
+	return e.Status == http.StatusBadGateway || (e.Status == http.StatusServiceUnavailable && strings.HasPrefix(e.Code, "HTTP_"))
 }

@@ -121,7 +121,7 @@ func (c *Client) Delete(ctx context.Context, entity, id string, opts ...CallOpti
 // must be given; Filter{} means all.
 func (c *Client) UpdateMany(ctx context.Context, entity string, filter, data any, opts ...CallOption) (int, error) {
 	var m Meta
-	err := c.do(ctx, http.MethodPut, path(entity, "bulk"), nil, object{"filter": filter, "data": data}, nil, append(opts, WithMeta(&m)))
+	err := c.do(ctx, http.MethodPut, path(entity, "bulk"), nil, object{"filter": filter, "data": data}, nil, append([]CallOption{WithMeta(&m)}, opts...))
 	return m.Count, err
 }
 

@@ -46,7 +46,8 @@ var ErrEnded = errors.New("octomesh: the watch ended")
 // the last event that was yielded: no event is lost or doubled. It ends with
 // ctx (no error is yielded then), or with an error: ErrGap when the server's log
 // no longer reaches back to the position (read the state anew, then watch from
-// now), ErrUnauthorized and ErrForbidden.
+// now), ErrUnauthorized and ErrForbidden, ErrEnded for an event that cannot be
+// read, and what else the server will not serve however often it is asked.
 //
 //	for ev, err := range c.Watch(ctx, client.Watching{Entities: []string{"Order"}}) { … }
 func (c *Client) Watch(ctx context.Context, w Watching) iter.Seq2[Event, error] {
@@ -59,15 +60,19 @@ func (c *Client) Watch(ctx context.Context, w Watching) iter.Seq2[Event, error] 
 			switch {
 			case errors.Is(err, errStopped) || ctx.Err() != nil:
 				return
-			case errors.As(err, &e) && !e.retriable():
+			case errors.Is(err, ErrEnded) || errors.As(err, &e) && !e.retriable() && !errors.Is(e, ErrRateLimited):
 				yield(Event{}, err)
 				return
 			}
 			if time.Since(opened) > 5*time.Second {
 				wait = 50 * time.Millisecond
 			}
+			pause := wait
+			if e != nil {
+				pause = max(wait, e.RetryAfter)
+			}
 			c.next.Add(1)
-			timer := time.NewTimer(wait)
+			timer := time.NewTimer(pause)
 			select {
 			case <-ctx.Done():
 				timer.Stop()
