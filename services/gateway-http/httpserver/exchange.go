@@ -82,12 +82,35 @@ func (x *Exchange) Query(name string) string {
 	return text(x.Ctx.QueryArgs().Peek(name))
 }
 
+// Once is Query for a parameter of which a second one would be passed over.
+// Errors: INVALID_REQUEST.
+func (x *Exchange) Once(name string) (string, error) {
+	if len(x.Ctx.URI().QueryString()) == 0 {
+		return "", nil
+	}
+	value, found := "", false
+	for k, v := range x.Ctx.QueryArgs().All() {
+		if text(k) != name {
+			continue
+		}
+		if found {
+			return "", fault.New(fault.InvalidRequest, "the parameter %q is given twice", name)
+		}
+		value, found = text(v), true
+	}
+	return value, nil
+}
+
 // NamedProject returns the project that the path, X-Project or ?project= names;
-// "" = none. Errors: INVALID_REQUEST when they disagree: what one reader of a
+// "" = none. Errors: INVALID_REQUEST when they disagree, or it is asked twice: what one reader of a
 // request takes for its project must be what every other takes for it.
 func (x *Exchange) NamedProject() (string, error) {
+	asked, err := x.Once("project")
+	if err != nil {
+		return "", err
+	}
 	named := x.Project
-	for _, other := range [...]string{x.Header("X-Project"), x.Query("project")} {
+	for _, other := range [...]string{x.Header("X-Project"), asked} {
 		if named != "" && other != "" && other != named {
 			return "", fault.New(fault.InvalidRequest, "path, X-Project and ?project= name different projects: name it once")
 		}

@@ -10,8 +10,8 @@ import (
 
 const (
 	corsMethods = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
-	corsHeaders = "Content-Type, Authorization, X-API-Key, X-Project, X-Request-Id, Idempotency-Key, If-Match, If-None-Match, Octo-Min-Position, Last-Event-ID, Mcp-Session-Id, Mcp-Protocol-Version, Mcp-Method, Mcp-Name, Accept, X-GraphQL-Event-Stream-Token, Trpc-Accept, Trpc-Transformer"
-	corsExpose  = "X-Request-Id, Mcp-Session-Id, Octo-Position, ETag, Location, Idempotency-Replayed, Retry-After, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset"
+	corsHeaders = "Content-Type, Authorization, X-API-Key, X-Project, X-Request-Id, Idempotency-Key, If-Match, If-None-Match, Octo-Min-Position, Last-Event-ID, Mcp-Session-Id, Mcp-Protocol-Version, Mcp-Method, Mcp-Name, Accept, X-GraphQL-Event-Stream-Token, Trpc-Accept, Trpc-Transformer, OData-Version, OData-MaxVersion, Prefer, Traceparent"
+	corsExpose  = "X-Request-Id, Mcp-Session-Id, Octo-Position, ETag, Location, Content-Disposition, OData-Version, OData-EntityId, Preference-Applied, Idempotency-Replayed, Retry-After, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset"
 )
 
 // crossOrigin lets the browsers of allowed origins in. It answers a preflight

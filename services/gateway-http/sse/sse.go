@@ -130,16 +130,24 @@ func (t *SSE) subscription(x *httpserver.Exchange) (event.Subscription, error) {
 	if s.Project, err = project(x); err != nil {
 		return s, err
 	}
-	from := x.Header("Last-Event-Id")
-	if from == "" {
-		from = x.Query("position")
+	var from, entities, filter string
+	for _, p := range [...]struct {
+		name  string
+		value *string
+	}{{"position", &from}, {"entity", &entities}, {"filter", &filter}} {
+		if *p.value, err = x.Once(p.name); err != nil {
+			return s, err
+		}
+	}
+	if last := x.Header("Last-Event-Id"); last != "" {
+		from = last
 	}
 	if from != "" {
 		if s.From, err = mesh.ParsePosition(strings.Clone(from)); err != nil {
 			return s, err
 		}
 	}
-	for name := range strings.SplitSeq(x.Query("entity"), ",") {
+	for name := range strings.SplitSeq(entities, ",") {
 		if name = strings.TrimSpace(name); name != "" {
 			s.Entities = append(s.Entities, strings.Clone(name))
 		}
@@ -147,8 +155,8 @@ func (t *SSE) subscription(x *httpserver.Exchange) (event.Subscription, error) {
 	if len(s.Entities) > maxEntities {
 		return s, fault.New(fault.InvalidRequest, "at most %d entities can be named", maxEntities)
 	}
-	if f := x.Query("filter"); f != "" {
-		s.Filter = []byte(strings.Clone(f))
+	if filter != "" {
+		s.Filter = []byte(filter)
 	}
 	return s, nil
 }

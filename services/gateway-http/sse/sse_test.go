@@ -159,6 +159,10 @@ func TestCredentialsAndProjects(t *testing.T) {
 		{"/events?project=nothing", "X-API-Key: " + scripted.Key, 404, fault.UnknownProject, ""},
 		{"/events?position=x", "X-API-Key: " + scripted.Key, 400, fault.InvalidRequest, ""},
 		{"/events?entity=" + strings.Repeat("a,", 300), "X-API-Key: " + scripted.Key, 400, fault.InvalidRequest, ""},
+		{"/events?entity=Product&entity=Maker", "X-API-Key: " + scripted.Key, 400, fault.InvalidRequest, ""},
+		{"/events?entity=Product&filter=&filter={}", "X-API-Key: " + scripted.Key, 400, fault.InvalidRequest, ""},
+		{"/events?position=e-1&position=e-2", "X-API-Key: " + scripted.Key, 400, fault.InvalidRequest, ""},
+		{"/events?project=default&project=shop", "X-API-Key: " + scripted.Key, 400, fault.InvalidRequest, ""},
 		{"/events/x", "X-API-Key: " + scripted.Key, 404, fault.NotFound, ""},
 	} {
 		var headers []string

@@ -99,6 +99,16 @@ func (f *frame) text(name string) string {
 	return string(b)
 }
 
+// member is text for a member whose absence means something: one of another type is
+// refused, since what it would have asked for would be passed over.
+// Errors: INVALID_REQUEST.
+func (f *frame) member(name string) (string, error) {
+	if v := f.obj.Get(name); v != nil && v.Type() != fastjson.TypeString && v.Type() != fastjson.TypeNull {
+		return "", fault.New(fault.InvalidRequest, "%s must be a text", name)
+	}
+	return f.text(name), nil
+}
+
 func (f *frame) credential() access.Credential {
 	var c access.Credential
 	for _, name := range [...]string{"apiKey", "apikey", "key"} {

@@ -191,8 +191,11 @@ func (c *conn) request(f *frame) {
 // translate makes a mesh.Request of a message: the members that are ours are
 // taken off, everything else goes to the worker as it is.
 func (c *conn) translate(f *frame, r *mesh.Request) error {
-	slug := firstOf(f.text("project"), c.project)
-	project, err := c.t.door.Projects.Find(slug)
+	slug, err := f.member("project")
+	if err != nil {
+		return err
+	}
+	project, err := c.t.door.Projects.Find(firstOf(slug, c.project))
 	if err != nil {
 		return err
 	}
@@ -207,7 +210,8 @@ func (c *conn) translate(f *frame, r *mesh.Request) error {
 		return fault.New(fault.UnknownOp, "there is no such operation")
 	}
 	r.Op = op.Name
-	if key := f.text("idempotencyKey"); key != "" {
+	if v := f.obj.Get("idempotencyKey"); v != nil && v.Type() != fastjson.TypeNull {
+		key := f.text("idempotencyKey")
 		if !telemetry.ValidIdempotencyKey(key) {
 			return fault.New(fault.InvalidRequest, "idempotencyKey must be 1 to 128 visible ASCII characters")
 		}
@@ -324,6 +328,11 @@ func (c *conn) lines(ctx context.Context, a about, chunks mesh.Chunks) error {
 
 var newline = []byte{'\n'}
 
+// maxEntities bounds how many entities one subscription may name.
+const maxEntities = 256
+
+var errEntities = fault.New(fault.InvalidRequest, "entity must be a name, several between commas, or an array of names: at most %d", maxEntities)
+
 // entities reads a member that is a name, several between commas, or an array.
 func (f *frame) entities() ([]string, error) {
 	var names []string
@@ -335,21 +344,23 @@ func (f *frame) entities() ([]string, error) {
 	if err != nil {
 		s, err := v.StringBytes()
 		if err != nil {
-			return nil, fault.New(fault.InvalidRequest, "entity must be a name or an array of names")
+			return nil, errEntities
 		}
 		for name := range strings.SplitSeq(string(s), ",") {
 			if name = strings.TrimSpace(name); name != "" {
 				names = append(names, name)
 			}
 		}
-		return names, nil
 	}
 	for _, e := range list {
 		s, err := e.StringBytes()
-		if err != nil || len(list) > 256 {
-			return nil, fault.New(fault.InvalidRequest, "entity must be a name or an array of at most 256 names")
+		if err != nil {
+			return nil, errEntities
 		}
 		names = append(names, string(s))
+	}
+	if len(names) > maxEntities {
+		return nil, errEntities
 	}
 	return names, nil
 }

@@ -54,12 +54,19 @@ func (c *conn) subscribed(f *frame) (*subscription, error) {
 	if _, err := c.t.door.Rates.Take(c.live.Principal()); err != nil {
 		return nil, err
 	}
+	at, err := f.member("position")
+	if err != nil {
+		return nil, err
+	}
 	var from mesh.Position
-	var err error
-	if p := f.text("position"); p != "" {
-		if from, err = mesh.ParsePosition(p); err != nil {
+	if at != "" {
+		if from, err = mesh.ParsePosition(at); err != nil {
 			return nil, err
 		}
+	}
+	project, err := f.member("project")
+	if err != nil {
+		return nil, err
 	}
 	entities, err := f.entities()
 	if err != nil {
@@ -77,7 +84,7 @@ func (c *conn) subscribed(f *frame) (*subscription, error) {
 	c.next++
 	id := strconv.Itoa(c.next)
 	c.mu.Unlock()
-	return c.open(id, entities, filter, firstOf(f.text("project"), c.project), from)
+	return c.open(id, entities, filter, firstOf(project, c.project), from)
 }
 
 func (c *conn) open(id string, entities []string, filter []byte, project string, from mesh.Position) (*subscription, error) {
@@ -136,7 +143,10 @@ func (c *conn) endAll() {
 }
 
 func (c *conn) unsubscribe(f *frame) error {
-	id := f.text("sub")
+	id, err := f.member("sub")
+	if err != nil {
+		return c.fail(about{reqID: f.reqID}, err)
+	}
 	if !c.drop(id) {
 		return c.fail(about{reqID: f.reqID}, fault.New(fault.NotFound, "this connection has no such subscription"))
 	}
