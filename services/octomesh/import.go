@@ -4,10 +4,14 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
+	"net/http"
 	"os"
 	"time"
 
@@ -37,15 +41,19 @@ type importer struct {
 	env    *env
 	cl     *client.Client
 	state  importState
-	marker string // "" for stdin
+	read   hash.Hash // over the lines that were sent so far
+	marker string    // "" for stdin
 	total  int
 }
 
 // importState is the content of FILE.octo-import.
 type importState struct {
-	Lines   int   `json:"lines"`   // stored so far
-	Again   []int `json:"again"`   // lines to send once more at the end
-	Refused int   `json:"refused"` // lines that the server did not take
+	Server  string `json:"server"` // where to, as it was asked for
+	Project string `json:"project"`
+	Lines   int    `json:"lines"`   // stored so far
+	Read    string `json:"read"`    // SHA-256 of these lines
+	Again   []int  `json:"again"`   // lines to send once more at the end
+	Refused int    `json:"refused"` // lines that the server did not take
 }
 
 // line is one record of the file with its place.
@@ -60,11 +68,11 @@ func (c *importCommand) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	im := &importer{importCommand: c, env: e, cl: cl}
+	im := &importer{importCommand: c, env: e, cl: cl, read: sha256.New(), state: importState{Server: c.URL, Project: c.Project}}
 	if c.File != "-" {
 		im.marker = c.File + ".octo-import"
-		if b, err := os.ReadFile(im.marker); err == nil && json.Unmarshal(b, &im.state) == nil {
-			e.say(c.output, "going on after line %d, where an earlier import stopped", im.state.Lines)
+		if err := im.resume(); err != nil {
+			return err
 		}
 	}
 	if err := im.each(func(l line) bool { return l.number > im.state.Lines }, im.first); err != nil {
@@ -87,6 +95,66 @@ func (c *importCommand) Run(e *env) error {
 		return fmt.Errorf("%d of %d records were refused", im.state.Refused, im.total)
 	}
 	return nil
+}
+
+// resume takes up an import that was interrupted. It goes on only where nothing
+// can be missed: the same lines, the same project of the same server, and the
+// last of these lines is stored there; else it begins again, which does no harm.
+func (im *importer) resume() error {
+	b, err := os.ReadFile(im.marker)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	earlier, reached := importState{}, errors.New("reached")
+	var last line
+	if err == nil && json.Unmarshal(b, &earlier) == nil && earlier.Server == im.URL && earlier.Project == im.Project {
+		err = im.each(func(l line) bool { return l.number <= earlier.Lines }, func(batch []line) error {
+			im.note(batch)
+			if last = batch[len(batch)-1]; last.number == earlier.Lines {
+				return reached
+			}
+			return nil
+		})
+	}
+	if err == reached && hex.EncodeToString(im.read.Sum(nil)) == earlier.Read {
+		stored, err := im.stored(last)
+		if err != nil {
+			return err
+		}
+		if stored {
+			im.state = earlier
+			im.env.say(im.output, "going on after line %d, where an earlier import stopped", im.state.Lines)
+			return nil
+		}
+	}
+	im.read.Reset()
+	im.env.say(im.output, "beginning with line 1, since %s tells of other records or another server", im.marker)
+	return nil
+}
+
+// stored tells whether the server has the record of a line.
+func (im *importer) stored(l line) (bool, error) {
+	var record struct {
+		Entity string
+		Data   struct{ ID string }
+	}
+	if err := json.Unmarshal(l.text, &record); err != nil || record.Data.ID == "" {
+		return false, nil // the server refused it
+	}
+	_, err := client.FindByID[struct{}](im.env.ctx, im.cl, record.Entity, record.Data.ID, nil)
+	var known *client.Error
+	if errors.As(err, &known) && aboutRecords(known) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// note adds lines to what was read.
+func (im *importer) note(batch []line) {
+	for _, l := range batch {
+		im.read.Write(l.text)
+		im.read.Write([]byte{'\n'})
+	}
 }
 
 // each reads the file and hands the wanted lines on in batches.
@@ -139,8 +207,9 @@ func (im *importer) first(batch []line) error {
 	}
 	im.state.Again = append(im.state.Again, missing...)
 	im.state.Lines = batch[len(batch)-1].number
-	im.env.say(im.output, "line %d", im.state.Lines)
-	return im.note()
+	im.note(batch)
+	im.env.say(im.output, "read up to line %d", im.state.Lines)
+	return im.mark()
 }
 
 // secondPass sends the records with references to later lines again.
@@ -185,7 +254,7 @@ func (im *importer) send(batch []line) ([]int, error) {
 			}
 		}
 		return missing, nil
-	case !errors.As(err, &known) || known.Status >= 500 || statusOf(err) == exitRefused:
+	case !errors.As(err, &known) || !aboutRecords(known):
 		return nil, fmt.Errorf("line %d: %w", batch[0].number, err)
 	case len(batch) > 1:
 		var missing []int
@@ -204,16 +273,27 @@ func (im *importer) send(batch []line) ([]int, error) {
 	return nil, nil
 }
 
+// aboutRecords tells whether a refusal is one of the records that were sent: not of
+// the caller, of the project, or of the moment, which all records would get alike.
+func aboutRecords(e *client.Error) bool {
+	switch {
+	case e.Status >= 500, e.Status == http.StatusTooManyRequests, e.Status == http.StatusUnauthorized, e.Status == http.StatusForbidden:
+		return false
+	}
+	return e.Code != "UNKNOWN_PROJECT"
+}
+
 func (im *importer) refuse(number int, err error) {
 	im.state.Refused++
 	fmt.Fprintf(im.env.stderr, "line %d: %v\n", number, err)
 }
 
-// note writes FILE.octo-import, whole or not at all.
-func (im *importer) note() error {
+// mark writes FILE.octo-import, whole or not at all.
+func (im *importer) mark() error {
 	if im.marker == "" {
 		return nil
 	}
+	im.state.Read = hex.EncodeToString(im.read.Sum(nil))
 	b, err := json.Marshal(im.state)
 	if err != nil {
 		return err
