@@ -5,7 +5,6 @@ import (
 	"math"
 	"math/big"
 
-	"github.com/octomesh/octomesh/pkg/fault"
 	"github.com/octomesh/octomesh/pkg/schema"
 )
 
@@ -62,11 +61,7 @@ func (o *opening) fold(ctx context.Context, g *grouping, from rows) (rows, error
 	h := &held{list: make([][]schema.Value, len(list))}
 	for i, at := range list {
 		for j := range g.aggs {
-			v, err := at.sums[j].result(&g.aggs[j])
-			if err != nil {
-				return nil, err
-			}
-			at.row = append(at.row, v)
+			at.row = append(at.row, at.sums[j].result(&g.aggs[j]))
 		}
 		h.list[i] = at.row
 	}
@@ -154,14 +149,15 @@ func (s *sum) total(v schema.Value) {
 	}
 }
 
-func (s *sum) result(a *aggregate) (schema.Value, error) {
+// result is what the aggregate is; null where it does not fit, as of op aggregate.
+func (s *sum) result(a *aggregate) schema.Value {
 	switch {
 	case a.fn == countOf:
-		return schema.IntOf(s.count), nil
+		return schema.IntOf(s.count)
 	case s.count == 0:
-		return schema.Null, nil
+		return schema.Null
 	case a.fn == minOf || a.fn == maxOf:
-		return s.best, nil
+		return s.best
 	}
 	kind := a.of.typ.Kind()
 	if kind == schema.KindFloat {
@@ -180,25 +176,25 @@ func (s *sum) result(a *aggregate) (schema.Value, error) {
 		return finite(f)
 	}
 	if s.exact == nil {
-		return schema.IntOf(s.whole), nil
+		return schema.IntOf(s.whole)
 	}
 	if kind == schema.KindInt {
 		if !s.exact.Num().IsInt64() {
-			return schema.Null, nil // as op aggregate has it
+			return schema.Null
 		}
-		return schema.IntOf(s.exact.Num().Int64()), nil
+		return schema.IntOf(s.exact.Num().Int64())
 	}
 	digits, _ := s.exact.FloatPrec()
 	text, ok := schema.CanonicalDecimal(s.exact.FloatString(digits))
 	if !ok {
-		return schema.Null, nil
+		return schema.Null
 	}
-	return schema.DecimalOf(text), nil
+	return schema.DecimalOf(text)
 }
 
-func finite(f float64) (schema.Value, error) {
+func finite(f float64) schema.Value {
 	if math.IsInf(f, 0) || math.IsNaN(f) {
-		return schema.Null, fault.New(fault.InvalidRequest, "a sum or an average is out of range")
+		return schema.Null
 	}
-	return schema.FloatOf(f), nil
+	return schema.FloatOf(f)
 }

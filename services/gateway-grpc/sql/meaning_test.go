@@ -73,3 +73,17 @@ func TestMeaning(t *testing.T) {
 		}
 	}
 }
+
+// TestSumsBeyond holds that a sum that does not fit is null, whoever adds it up.
+func TestSumsBeyond(t *testing.T) {
+	h := open(t)
+	h.create("Track", `{"id":"t1","name":"a","price":1e308,"ms":9223372036854775807}`, `{"id":"t2","name":"b","price":1e308,"ms":9223372036854775807}`)
+	for text, want := range map[string]string{
+		`SELECT SUM(price), AVG(price), SUM(ms), SUM(9223372036854775807) FROM Track`:              `null null null null`,
+		`SELECT SUM(price), AVG(price), SUM(ms), SUM(9223372036854775807), COUNT(kind) FROM Track`: `null null null null 0`,
+	} {
+		if rows, err := h.query(text); err != nil || strings.Join(rows, "|") != want {
+			t.Errorf("%s\n gave %v %v, want %s", text, rows, err, want)
+		}
+	}
+}

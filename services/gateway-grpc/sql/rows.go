@@ -197,9 +197,7 @@ func (o *opening) pushed(ctx context.Context, a *asked) (rows, error) {
 				return nil, err
 			}
 			if x.fn == sumOf && x.of.constant() {
-				if n, err = times(n, x.of.value); err != nil {
-					return nil, err
-				}
+				n = times(n, x.of.value)
 			} else if least := v.Get("sql_least" + strconv.Itoa(i)); x.fn == sumOf && (least == nil || least.Type() == fastjson.TypeNull) {
 				n = schema.Null
 			}
@@ -210,16 +208,13 @@ func (o *opening) pushed(ctx context.Context, a *asked) (rows, error) {
 	return out, nil
 }
 
-// times is the sum of a constant over so many rows.
-func times(count, of schema.Value) (schema.Value, error) {
-	if count.Int() == 0 {
-		return schema.Null, nil
-	}
+// times is the sum of a constant over so many rows; null if it does not fit.
+func times(count, of schema.Value) schema.Value {
 	n := count.Int() * of.Int()
-	if n/count.Int() != of.Int() {
-		return schema.Null, fault.New(fault.InvalidRequest, "a sum is out of range")
+	if count.Int() == 0 || n/count.Int() != of.Int() {
+		return schema.Null
 	}
-	return schema.IntOf(n), nil
+	return schema.IntOf(n)
 }
 
 // result is the type of an aggregate.
