@@ -130,7 +130,7 @@ func (f *follower) run(ctx context.Context) error {
 			if e, ok := f.client.Check(ctx, now); !ok {
 				return f.ending(e)
 			}
-			if f.busy && now.Sub(f.since) > f.services.Taking {
+			if f.busy && now.Sub(f.since) > f.services.Taking && len(f.taken) == 0 { // else it has left while this was waiting
 				return f.ending(live.Ending{Reason: "slow", Code: fault.Overloaded})
 			}
 			due = true
