@@ -244,6 +244,11 @@ func TestAbandoned(t *testing.T) {
 // A client that sends without listening is not stopped by what it is told.
 func TestPutUnheard(t *testing.T) {
 	h := serve(t, shop)
+	h.within = func(ctx context.Context) {
+		if !rpc.ExchangeOf(ctx).Unread.Load() {
+			t.Error("it would be ended for not being read")
+		}
+	}
 	c := h.client()
 	s := fields(nullable("id", text), nullable("name", text))
 	ctx, cancel := context.WithCancel(as(t, master))

@@ -55,7 +55,8 @@ type house struct {
 	stores map[string]*store.Store
 	addr   string
 	calls  func(*mesh.Request) // sees every call, if set
-	stop   chan struct{}       // closed when the gateway stops
+	within func(context.Context)
+	stop   chan struct{} // closed when the gateway stops
 }
 
 // Principal implements rpc.Identifier.
@@ -76,6 +77,9 @@ func (h *house) Principal(_ context.Context, c access.Credential) (*mesh.Princip
 func (h *house) Call(ctx context.Context, r *mesh.Request) (*mesh.Reply, error) {
 	if h.calls != nil {
 		h.calls(r)
+	}
+	if h.within != nil {
+		h.within(ctx)
 	}
 	s := h.stores[r.Project]
 	var who *mesh.Principal

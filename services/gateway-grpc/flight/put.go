@@ -98,6 +98,7 @@ func (s *Server) put(ctx context.Context, d *af.FlightDescriptor) (*putting, err
 	}
 	x := rpc.ExchangeOf(ctx)
 	x.Entity, x.Long = e.Name, true
+	x.Unread.Store(true) // rows go on, whether the client reads what it is told or not
 	return &putting{
 		found: found{Caller: c, entity: mesh.ProjectEntity}, entrance: s.entrance, entity: e,
 		stored: a.from, parts: make(chan part, 1), spent: make(chan []byte, 4),
@@ -113,7 +114,7 @@ func (p *putting) run(ss af.FlightService_DoPutServer, first *af.FlightData) err
 	ctx, cancel := context.WithCancel(ss.Context())
 	defer cancel()
 	go p.read(ctx, &again{FlightService_DoPutServer: ss, first: first})
-	t := teller{ss: ss, cancel: cancel}
+	t := teller{ss: ss, x: rpc.ExchangeOf(ctx), cancel: cancel}
 	for {
 		select {
 		case <-p.entrance.Stopping:
@@ -237,6 +238,7 @@ func (p *putting) failed(err error) error {
 // does not is told the last only, and its rows go on.
 type teller struct {
 	ss     af.FlightService_DoPutServer
+	x      *rpc.Exchange
 	cancel context.CancelFunc
 	told   bool // of anything
 
@@ -287,6 +289,7 @@ func (t *teller) last(stored int64) error {
 	if !t.told {
 		t.tell(stored, mesh.Position{})
 	}
+	t.x.Unread.Store(false) // from here on there is nothing else to wait for
 	t.work.Wait()
 	return t.err
 }

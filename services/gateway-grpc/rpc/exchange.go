@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc"
@@ -27,6 +28,9 @@ type Exchange struct {
 	Principal     string
 	// Long marks a call whose length says nothing of its quality, as a watch's.
 	Long bool
+	// Unread tells that the client need not take what it is sent for now: the handler
+	// does not wait for that, and the call does not end after Patience.
+	Unread atomic.Bool
 
 	started time.Time
 	sent    metadata.MD

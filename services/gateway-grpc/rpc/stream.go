@@ -108,7 +108,7 @@ func (s *stream) attend(last int64) {
 		switch {
 		case s.done.Load():
 			return
-		case now != last || now%2 == 0:
+		case now != last || now%2 == 0 || s.x.Unread.Load():
 			last, times = now, 0
 		default:
 			if times++; times == 2 {

@@ -160,7 +160,7 @@ func TestLarge(t *testing.T) {
 	for _, at := range []struct {
 		size      int
 		key, want string
-	}{{1 << 20, "good", ""}, {1 << 20, "bad", "UNAUTHORIZED"}, {16 << 20, "good", "PAYLOAD_TOO_LARGE"}, {1 << 10, "bad", ""}} {
+	}{{1 << 20, "good", ""}, {1 << 20, "bad", "UNAUTHORIZED"}, {rpc.MaxMessage + 1, "good", "PAYLOAD_TOO_LARGE"}, {1 << 10, "bad", ""}} {
 		got, _, err := ask(t, cc, strings.Repeat("x", at.size), packed, "x-api-key: "+at.key)
 		if reason(t, err) != at.want || err == nil && len(got) != at.size {
 			t.Errorf("%+v: %d bytes, %v", at, len(got), err)
@@ -196,5 +196,44 @@ func TestPatience(t *testing.T) {
 	}
 	if errors.Is(err, io.EOF) || reason(t, err) != "OVERLOADED" {
 		t.Errorf("the client got %v", err)
+	}
+}
+
+// TestPatienceOfUnread: who need not take what it is sent is not hurried, until it
+// is waited for.
+func TestPatienceOfUnread(t *testing.T) {
+	began, ended := make(chan *rpc.Exchange, 3), make(chan error, 3)
+	cc := serve(t, func(_ *rpc.Entrance, ss grpc.ServerStream) error {
+		x := rpc.ExchangeOf(ss.Context())
+		x.Unread.Store(x.RequestID == "unread")
+		began <- x
+		for {
+			if err := ss.SendMsg(wrapperspb.Bytes(make([]byte, 16<<10))); err != nil {
+				ended <- fault.New(fault.CodeOf(err), "%s: %v", x.RequestID, err)
+				return err
+			}
+		}
+	}, func(e *rpc.Entrance) { e.Patience = 50 * time.Millisecond })
+	call := func(id string) *rpc.Exchange {
+		ctx := metadata.AppendToOutgoingContext(t.Context(), "x-api-key", "good", "x-request-id", id)
+		s, err := cc.NewStream(ctx, &grpc.StreamDesc{ServerStreams: true}, "/x.Y/Z")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.SendMsg(wrapperspb.String("")); err != nil {
+			t.Fatal(err)
+		}
+		return <-began
+	}
+	x := call("unread")
+	for range 2 { // which take their time one after the other
+		call("other")
+		if err := <-ended; fault.CodeOf(err) != fault.Overloaded || !strings.Contains(err.Error(), "other: ") {
+			t.Fatal(err)
+		}
+	}
+	x.Unread.Store(false)
+	if err := <-ended; fault.CodeOf(err) != fault.Overloaded {
+		t.Error(err)
 	}
 }
