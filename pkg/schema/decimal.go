@@ -67,6 +67,35 @@ func CanonicalDecimal(s string) (string, bool) {
 	return b.String(), true
 }
 
+// IsCanonicalDecimal reports whether a text is what CanonicalDecimal makes of it,
+// without making anything.
+func IsCanonicalDecimal[S ~string | ~[]byte](s S) bool {
+	if len(s) > 1 && s[0] == '-' {
+		s = s[1:]
+		if len(s) == 1 && s[0] == '0' {
+			return false
+		}
+	}
+	if len(s) == 0 || s[0] == '0' && len(s) > 1 && s[1] != '.' {
+		return false
+	}
+	digits, point := len(s), false
+	if s[0] == '0' {
+		digits--
+	}
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c-'0' <= 9:
+		case c == '.' && !point && i > 0 && i < len(s)-1:
+			point = true
+			digits--
+		default:
+			return false
+		}
+	}
+	return digits <= MaxDecimalDigits && (!point || s[len(s)-1] != '0')
+}
+
 const zeros = "00000000000000000000000000000000000000"
 
 func plainDecimal(whole, frac string) bool {

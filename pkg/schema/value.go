@@ -68,6 +68,16 @@ func TimeOf(ms int64) Value { return Value{kind: KindTime, bits: uint64(ms)} }
 // JSONOf returns a JSON value from compact JSON text.
 func JSONOf(compact string) Value { return Value{kind: KindJSON, text: compact} }
 
+// StoredJSON returns the JSON value of a text that a database keeps; see
+// strictjson.AppendStored. Null is what is no JSON.
+func StoredJSON(text string) Value {
+	text, ok := strictjson.Stored(text)
+	if !ok {
+		return Null
+	}
+	return JSONOf(text)
+}
+
 // Kind returns the value's kind.
 func (v Value) Kind() Kind { return v.kind }
 

@@ -15,6 +15,9 @@ func TestCanonicalDecimalIsExact(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := rapid.StringMatching(`[-+]?[0-9]{1,22}(\.[0-9]{1,18})?([eE][-+]?[0-9]{1,2})?`).Draw(t, "s")
 		got, ok := schema.CanonicalDecimal(s)
+		if schema.IsCanonicalDecimal(s) != (ok && got == s) {
+			t.Fatalf("CanonicalDecimal(%s) = %s, and it is canonical: %t", s, got, schema.IsCanonicalDecimal(s))
+		}
 		want, _ := new(big.Rat).SetString(s)
 		if !ok {
 			return // more than 38 digits
@@ -61,6 +64,9 @@ func TestCanonicalDecimalLimits(t *testing.T) {
 		"": "", "-": "", ".": "", "1.": "", ".5": "", "1e": "", "1e+": "", "--1": "", "1.2.3": "", "1e5e5": "", "٣": "", " 1": "",
 		"+5": "5", "-0e7": "0", "000": "0", "100": "100", "1e2147483648": "", "0e-99999999999999999999999": "0",
 	} {
+		if schema.IsCanonicalDecimal(in) != (in == want && want != "") {
+			t.Errorf("%q is canonical: %t", in, in != want)
+		}
 		if got, ok := schema.CanonicalDecimal(in); got != want || ok != (want != "") {
 			t.Errorf("CanonicalDecimal(%q) = %q %t, want %q", in, got, ok, want)
 		}

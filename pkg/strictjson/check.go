@@ -72,6 +72,8 @@ type checker struct {
 	keys     []key
 	resolved []byte
 	reason   string
+	stored   bool // keys may be there twice
+	spaced   bool // white space was skipped
 }
 
 var checkers = sync.Pool{New: func() any { return &checker{keys: make([]key, 0, 64)} }}
@@ -106,6 +108,7 @@ func (c *checker) space() bool {
 		switch c.b[c.i] {
 		case ' ', '\n', '\t', '\r':
 			c.i++
+			c.spaced = true
 		default:
 			return true
 		}
@@ -274,8 +277,8 @@ func (c *checker) key(base int) bool {
 	at := c.i
 	c.i++
 	escaped, ok := c.text()
-	if !ok {
-		return false
+	if !ok || c.stored {
+		return ok
 	}
 	k := key{from: uint32(at + 1), to: uint32(c.i - 1), at: uint32(at)}
 	if escaped {

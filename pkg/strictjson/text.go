@@ -166,25 +166,34 @@ func AppendString[S ~string | ~[]byte](dst []byte, s S) []byte {
 }
 
 // Special returns where the first byte of b stands that a JSON string cannot show
-// as it is (RFC 8259 section 7), or -1. It looks at eight bytes at a time.
+// as it is (RFC 8259 section 7), or -1.
 func Special(b []byte) int {
-	const ones, tops = 0x0101010101010101, 0x8080808080808080
-	i := 0
+	i, _ := special(b)
+	return i
+}
+
+// special is Special; ascii tells that no byte before it is beyond ASCII. It looks
+// at eight bytes at a time.
+func special(b []byte) (at int, ascii bool) {
+	i, all := 0, uint64(0)
 	for ; i+8 <= len(b); i += 8 {
 		x := binary.LittleEndian.Uint64(b[i:])
 		quote, slash := x^(ones*'"'), x^(ones*'\\')
 		// A top bit is set where a byte is below space, or zero after the exclusive
 		// or; a borrow can set further ones, but only above such a byte.
-		if ((x-ones*' ')&^x|(quote-ones)&^quote|(slash-ones)&^slash)&tops != 0 {
+		if ((x-ones*' ')&^x|(quote-ones)&^quote|(slash-ones)&^slash)&highs != 0 {
 			break
 		}
+		all |= x
 	}
 	for ; i < len(b); i++ {
-		if c := b[i]; c < 0x20 || c == '"' || c == '\\' {
-			return i
+		c := b[i]
+		if c < 0x20 || c == '"' || c == '\\' {
+			return i, all&highs == 0
 		}
+		all |= uint64(c)
 	}
-	return -1
+	return -1, all&highs == 0
 }
 
 // unescape appends a checked string to resolved, without its escapes.

@@ -6,7 +6,7 @@ package driver
 type Cells interface {
 	Row
 	// AppendText appends the bytes of column i: a text as it is, a decimal in its
-	// canonical form, JSON as it is kept, binary data in base64. It returns false
+	// canonical form, JSON as a record shows it, binary data in base64. It returns false
 	// for null, with dst as it was.
 	AppendText(dst []byte, i int) ([]byte, bool)
 	// Word returns the 64 bits of column i: an integer, a float's bits (never those

@@ -16,16 +16,20 @@ func WithMost(o Options, most int) Options {
 	return o
 }
 
-// An empty text is no JSON, so it is null wherever a record shows it.
-func TestEmptyJSON(t *testing.T) {
+// What another program keeps in a json or text column is shown on one line, and
+// as null where it is no JSON.
+func TestForeignJSON(t *testing.T) {
 	t.Parallel()
-	r := row{kinds: []schema.Kind{schema.KindJSON, schema.KindText}, values: [][]byte{{}, {}}}
-	for i, want := range []string{"null", `""`} {
-		if got := string(r.AppendJSON(nil, i)); got != want {
-			t.Errorf("column %d is %s, not %s", i, got, want)
+	for text, want := range map[string]string{
+		"": "null", "x": "null", "null": "null", `1,"admin":true`: "null", `["a","b"]`: `["a","b"]`, "{\n \"a\": [1, 2]\n}": `{"a":[1,2]}`,
+	} {
+		r := row{kinds: []schema.Kind{schema.KindJSON, schema.KindText}, values: [][]byte{[]byte(text), []byte(text)}}
+		cell, ok := r.AppendText(nil, 0)
+		if got := string(r.AppendJSON(nil, 0)); got != want || string(r.Value(0).AppendJSON(nil)) != want || ok != (want != "null") || ok && string(cell) != want {
+			t.Errorf("%q is shown as %s, its value as %s, its cell as %q", text, got, r.Value(0).AppendJSON(nil), cell)
 		}
-		if _, ok := r.AppendText(nil, i); ok != (want != "null") {
-			t.Errorf("column %d has a text: %t", i, ok)
+		if cell, ok := r.AppendText(nil, 1); !ok || string(cell) != text {
+			t.Errorf("the text %q is %q, %t", text, cell, ok)
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"unsafe"
 
 	"github.com/octomesh/octomesh/pkg/schema"
+	"github.com/octomesh/octomesh/pkg/strictjson"
 )
 
 // row is a row of an answer: the columns as the server wrote them.
@@ -83,10 +84,11 @@ func (r *row) AppendJSON(dst []byte, i int) []byte {
 	case schema.KindFloat:
 		return appendFloat(dst, b)
 	case schema.KindJSON:
-		if len(b) == 0 { // another program wrote it
-			return append(dst, "null"...)
+		dst, ok := strictjson.AppendStored(dst, b)
+		if !ok { // another program wrote it
+			dst = append(dst, "null"...)
 		}
-		return append(dst, b...)
+		return dst
 	}
 	return r.Value(i).AppendJSON(dst)
 }
@@ -214,7 +216,7 @@ func (r *row) Value(i int) schema.Value {
 		}
 		return schema.TimeOf(t.UnixMilli())
 	case schema.KindJSON:
-		return schema.JSONOf(string(b))
+		return schema.StoredJSON(string(b))
 	}
 	return schema.TextOf(string(b))
 }
@@ -250,11 +252,16 @@ func (r *row) binary(i int) []byte {
 // AppendText implements driver.Cells.
 func (r *row) AppendText(dst []byte, i int) ([]byte, bool) {
 	b := r.values[i]
-	if r.kinds[i] == schema.KindDecimal && b != nil {
+	switch {
+	case b == nil:
+		return dst, false
+	case r.kinds[i] == schema.KindDecimal:
 		text, ok := schema.CanonicalDecimal(view(b))
 		return append(dst, text...), ok
+	case r.kinds[i] == schema.KindJSON:
+		return strictjson.AppendStored(dst, b)
 	}
-	return append(dst, b...), b != nil && (len(b) > 0 || r.kinds[i] != schema.KindJSON)
+	return append(dst, b...), true
 }
 
 // Word implements driver.Cells.

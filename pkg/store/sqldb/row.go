@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/octomesh/octomesh/pkg/schema"
+	"github.com/octomesh/octomesh/pkg/strictjson"
 )
 
 // row is the current row of a read.
@@ -124,7 +125,7 @@ func (r *row) decimal(i int) []byte {
 		}
 		b = b[:end]
 	}
-	if canonical(b) {
+	if schema.IsCanonicalDecimal(b) {
 		return b
 	}
 	text, ok := schema.CanonicalDecimal(string(b))
@@ -132,31 +133,6 @@ func (r *row) decimal(i int) []byte {
 		return nil
 	}
 	return []byte(text)
-}
-
-// canonical reports whether b is what most decimals are already: digits without
-// a needless zero, few enough.
-func canonical(b []byte) bool {
-	if len(b) > 0 && b[0] == '-' {
-		b = b[1:]
-		if len(b) == 1 && b[0] == '0' {
-			return false
-		}
-	}
-	if len(b) == 0 || len(b) > schema.MaxDecimalDigits || b[0] == '0' && len(b) > 1 && b[1] != '.' {
-		return false
-	}
-	point := false
-	for i, c := range b {
-		switch {
-		case c >= '0' && c <= '9':
-		case c == '.' && !point && i > 0 && i < len(b)-1:
-			point = true
-		default:
-			return false
-		}
-	}
-	return !point || b[len(b)-1] != '0'
 }
 
 // AppendJSON implements driver.Row.
@@ -189,8 +165,8 @@ func (r *row) AppendJSON(dst []byte, i int) []byte {
 			return append(dst, b...)
 		}
 	case schema.KindJSON:
-		if b := r.bytes(i); len(b) > 0 {
-			return append(dst, b...)
+		if dst, ok := strictjson.AppendStored(dst, r.bytes(i)); ok {
+			return dst
 		}
 	}
 	return append(dst, "null"...) // another program wrote it
@@ -225,7 +201,7 @@ func (r *row) Value(i int) schema.Value {
 		}
 		return schema.Null
 	case schema.KindJSON:
-		return schema.JSONOf(string(r.bytes(i)))
+		return schema.StoredJSON(string(r.bytes(i)))
 	}
 	return schema.TextOf(string(r.bytes(i)))
 }
@@ -255,11 +231,12 @@ func (r *row) AppendText(dst []byte, i int) ([]byte, bool) {
 	case r.kinds[i] == schema.KindDecimal:
 		b := r.decimal(i)
 		return append(dst, b...), b != nil
+	case r.kinds[i] == schema.KindJSON:
+		return strictjson.AppendStored(dst, r.bytes(i))
 	case isText:
-		return append(dst, s...), s != "" || r.kinds[i] == schema.KindText
+		return append(dst, s...), true
 	}
-	b := r.bytes(i)
-	return append(dst, b...), len(b) > 0 || r.kinds[i] == schema.KindText
+	return append(dst, r.bytes(i)...), true
 }
 
 // Word implements driver.Cells.

@@ -47,14 +47,15 @@ func (r *row) AppendJSON(dst []byte, i int) []byte {
 		}
 		switch r.kinds[i] {
 		case schema.KindText:
-			return appendText(dst, column)
+			return strictjson.SettleText(take(append(dst, '"'), column), len(dst)+1)
 		case schema.KindTime:
 			return appendTime(dst, column)
 		}
-		if column.Len() == 0 { // an empty text is no JSON, a foreign program wrote it
+		shown, ok := settle(take(dst, column), len(dst), r.kinds[i])
+		if !ok { // another program wrote it
 			return append(dst, "null"...)
 		}
-		return take(dst, column)
+		return shown
 	}
 	if r.Null(i) {
 		return append(dst, "null"...)
@@ -75,20 +76,45 @@ func (r *row) AppendJSON(dst []byte, i int) []byte {
 	return schema.AppendFloat(dst, f)
 }
 
-// appendText appends text in quotes; only a text that needs escapes is copied
-// twice.
-func appendText(dst []byte, column *bytes.Reader) []byte {
-	at := len(dst)
-	dst = take(append(dst, '"'), column)
-	if strictjson.Special(dst[at+1:]) >= 0 {
-		return schema.AppendString(dst[:at], string(dst[at+1:]))
+// settle makes JSON or a decimal of the text that stands in dst from at on, as
+// each is shown; false, with dst as it was before, where it is none.
+func settle(dst []byte, at int, kind schema.Kind) ([]byte, bool) {
+	if kind == schema.KindJSON {
+		return strictjson.Settle(dst, at)
 	}
-	return append(dst, '"')
+	if schema.IsCanonicalDecimal(dst[at:]) {
+		return dst, true
+	}
+	text, ok := schema.CanonicalDecimal(string(dst[at:]))
+	return append(dst[:at], text...), ok
 }
 
-// isInstant reports whether b has the fixed form of schema.TimeLayout.
+// looksInstant reports whether b has what stands between the digits of
+// schema.TimeLayout, but for the colons.
+func looksInstant(b []byte) bool {
+	return len(b) == len(schema.TimeLayout) && b[4] == '-' && b[7] == '-' && b[10] == 'T' && b[19] == '.' && b[23] == 'Z'
+}
+
+// isInstant reports whether b is an instant in schema.TimeLayout.
 func isInstant(b []byte) bool {
-	return len(b) == len(schema.TimeLayout) && b[4] == '-' && b[10] == 'T' && b[19] == '.' && b[23] == 'Z'
+	if !looksInstant(b) {
+		return false
+	}
+	_, ok := clock(b)
+	return ok && isDate((*[10]byte)(b))
+}
+
+// isDate reports whether there is a day b, which has its two dashes.
+func isDate(b *[10]byte) bool {
+	if max(b[0]-'0', b[1]-'0', b[2]-'0', b[3]-'0', b[5]-'0', b[6]-'0', b[8]-'0', b[9]-'0') > 9 {
+		return false
+	}
+	month, day := (b[5]-'0')*10+b[6]-'0', (b[8]-'0')*10+b[9]-'0'
+	if day > 28 || b[0] == '0' { // not in every month; the years 1 to 999
+		_, ok := schema.ParseTime(string(b[:]))
+		return ok
+	}
+	return month >= 1 && month <= 12 && day >= 1
 }
 
 func appendTime(dst []byte, column *bytes.Reader) []byte {
@@ -108,7 +134,8 @@ func appendTime(dst []byte, column *bytes.Reader) []byte {
 func foreignTime(s string) (ms int64, ok bool) {
 	for _, layout := range []string{time.RFC3339Nano, "2006-01-02 15:04:05.999999999", "2006-01-02 15:04:05.999999999Z07:00", "2006-01-02T15:04:05.999999999", "2006-01-02T15:04", "2006-01-02 15:04", "2006-01-02"} {
 		if t, err := time.Parse(layout, s); err == nil {
-			return t.UnixMilli(), true
+			year := t.UTC().Year()
+			return t.UnixMilli(), year >= 1 && year <= 9999
 		}
 	}
 	return 0, false
@@ -131,22 +158,25 @@ func (r *row) Value(i int) schema.Value {
 		}
 		return schema.FloatOf(f)
 	case schema.KindDecimal:
-		return schema.DecimalOf(r.stmt.ColumnText(i))
+		if text, ok := schema.CanonicalDecimal(r.stmt.ColumnText(i)); ok {
+			return schema.DecimalOf(text)
+		}
+		return schema.Null
 	case schema.KindJSON:
-		return schema.JSONOf(r.stmt.ColumnText(i))
+		return schema.StoredJSON(r.stmt.ColumnText(i))
 	case schema.KindTime:
 		if ms, ok := r.time(i); ok {
 			return schema.TimeOf(ms)
 		}
 		return schema.Null
 	}
-	return schema.TextOf(r.stmt.ColumnText(i))
+	return schema.TextOf(strictjson.StoredText(r.stmt.ColumnText(i)))
 }
 
 func (r *row) time(i int) (int64, bool) {
 	var buf [64]byte
 	b := buf[:r.stmt.ColumnBytes(i, buf[:])]
-	if isInstant(b) {
+	if looksInstant(b) {
 		if [10]byte(b) == r.day {
 			if ms, ok := clock(b); ok {
 				return r.begins + ms, true
@@ -197,10 +227,10 @@ func (r *row) AppendText(dst []byte, i int) ([]byte, bool) {
 		n = column.Len()
 		dst = take(dst[:at], column)
 	}
-	if n == 0 && (r.kinds[i] != schema.KindText || r.Null(i)) { // an empty text is no JSON and no decimal
-		return dst[:at], false
+	if r.kinds[i] != schema.KindText {
+		return settle(dst[:at+n], at, r.kinds[i])
 	}
-	return dst[:at+n], true
+	return dst[:at+n], n > 0 || !r.Null(i)
 }
 
 // textRoom is how many bytes a text is expected to need at most: one that fits

@@ -8,6 +8,7 @@ import (
 	"github.com/shopspring/decimal"
 
 	"github.com/octomesh/octomesh/pkg/schema"
+	"github.com/octomesh/octomesh/pkg/strictjson"
 )
 
 // row is the current row of a read.
@@ -70,7 +71,7 @@ func (r *row) Value(i int) schema.Value {
 		switch {
 		case c.int != nil:
 			return schema.IntOf(*c.int)
-		case c.uint != nil:
+		case c.uint != nil && *c.uint <= math.MaxInt64:
 			return schema.IntOf(int64(*c.uint))
 		}
 	case schema.KindTime:
@@ -88,12 +89,12 @@ func (r *row) Value(i int) schema.Value {
 			}
 		}
 	case schema.KindJSON:
-		if c.text != nil && *c.text != "" { // an empty text is no JSON, a foreign program wrote it
-			return schema.JSONOf(*c.text)
+		if c.text != nil {
+			return schema.StoredJSON(*c.text)
 		}
 	default:
-		if c.text != nil {
-			return schema.TextOf(*c.text)
+		if c.text != nil { // a String takes any bytes
+			return schema.TextOf(strictjson.StoredText(*c.text))
 		}
 	}
 	return schema.Null
@@ -149,8 +150,11 @@ func (r *row) AppendText(dst []byte, i int) ([]byte, bool) {
 		return append(dst, v.Text()...), !v.IsNull()
 	}
 	t := r.cells[i].text
-	if t == nil || *t == "" && r.kinds[i] == schema.KindJSON {
+	switch {
+	case t == nil:
 		return dst, false
+	case r.kinds[i] == schema.KindJSON:
+		return strictjson.AppendStored(dst, *t)
 	}
 	return append(dst, *t...), true
 }

@@ -1,10 +1,13 @@
 package mongodb
 
 import (
+	"bytes"
+	"encoding/json"
 	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -173,7 +176,7 @@ func FuzzRow(f *testing.F) {
 	f.Add([]byte(raw))
 	f.Add([]byte{5, 0, 0, 0, 0})
 	for _, c := range e.Columns { // what another program may have written there
-		for _, v := range []any{"text", int32(1), int64(1), 1.5, true, bson.DateTime(0), bson.NewObjectID(), bson.A{}, nil} {
+		for _, v := range []any{"text", `1,"admin":true`, "{\"a\" :\n1}", "caf\xe9", "p02:1,2", "p02:12.30", "n97:87.65~", int32(1), int64(1), 1.5, true, bson.DateTime(0), bson.NewObjectID(), bson.A{}, nil} {
 			raw, err := bson.Marshal(bson.D{{Key: member(c), Value: v}})
 			if err != nil {
 				f.Fatal(err)
@@ -190,10 +193,13 @@ func FuzzRow(f *testing.F) {
 			return
 		}
 		for i := range e.Columns {
-			if w.Null(i) != w.Value(i).IsNull() {
+			v, got := w.Value(i), w.AppendJSON(nil, i)
+			if w.Null(i) != v.IsNull() || v.IsNull() != (string(got) == "null") {
 				t.Errorf("column %d is null and not null", i)
 			}
-			_ = w.AppendJSON(nil, i)
+			if string(v.AppendJSON(nil)) != string(got) || !json.Valid(got) || !utf8.Valid(got) || bytes.ContainsAny(got, "\n\r") {
+				t.Errorf("column %d is shown as %q, its value as %q", i, got, v.AppendJSON(nil))
+			}
 			_ = w.Text(i)
 		}
 	})

@@ -9,6 +9,7 @@ import (
 
 	"github.com/octomesh/octomesh/pkg/fault"
 	"github.com/octomesh/octomesh/pkg/schema"
+	"github.com/octomesh/octomesh/pkg/strictjson"
 )
 
 // value is a BSON value where it stands in its document.
@@ -76,9 +77,14 @@ func (r *row) AppendJSON(dst []byte, i int) []byte {
 	case bsoncore.TypeString:
 		switch r.kinds[i] {
 		case schema.KindText:
-			return schema.AppendString(dst, r.text(i))
+			dst = append(dst, '"')
+			return strictjson.SettleText(append(dst, r.text(i)...), len(dst))
 		case schema.KindJSON:
-			return append(dst, r.text(i)...)
+			dst, ok := strictjson.AppendStored(dst, r.text(i))
+			if !ok { // another program wrote it
+				dst = append(dst, "null"...)
+			}
+			return dst
 		}
 	case bsoncore.TypeInt64:
 		if r.kinds[i] == schema.KindInt {
@@ -141,11 +147,11 @@ func textOf(v *bsoncore.Value, kind schema.Kind) schema.Value {
 	text := string(v.Data[4 : len(v.Data)-1])
 	switch kind {
 	case schema.KindText:
-		return schema.TextOf(text)
+		return schema.TextOf(strictjson.StoredText(text))
 	case schema.KindJSON:
-		return schema.JSONOf(text)
+		return schema.StoredJSON(text)
 	case schema.KindDecimal:
-		if plain, ok := plainDecimal(text); ok {
+		if plain, ok := plainDecimal(text); ok && schema.IsCanonicalDecimal(plain) {
 			return schema.DecimalOf(plain)
 		}
 	}
@@ -160,7 +166,7 @@ func (r *row) Null(i int) bool {
 	case 0, bsoncore.TypeNull:
 		return true
 	case bsoncore.TypeString:
-		if kind == schema.KindText || kind == schema.KindJSON {
+		if kind == schema.KindText {
 			return false
 		}
 	case bsoncore.TypeInt64:

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/octomesh/octomesh/pkg/schema"
+	"github.com/octomesh/octomesh/pkg/strictjson"
 )
 
 // row is the current row of a read, as it came over the wire.
@@ -29,10 +30,11 @@ func (r *row) AppendJSON(dst []byte, i int) []byte {
 	case schema.KindText:
 		return schema.AppendString(dst, s)
 	case schema.KindJSON:
-		if s == "" { // an empty text is no JSON, a foreign program wrote it
-			return append(dst, "null"...)
+		dst, ok := strictjson.AppendStored(dst, s)
+		if !ok { // another program wrote it
+			dst = append(dst, "null"...)
 		}
-		return append(dst, s...)
+		return dst
 	case schema.KindBool:
 		return strconv.AppendBool(dst, v.GetBoolValue())
 	}
@@ -74,7 +76,7 @@ func (r *row) Value(i int) schema.Value {
 		}
 		return schema.Null
 	case schema.KindJSON:
-		return schema.JSONOf(s)
+		return schema.StoredJSON(s)
 	case schema.KindTime:
 		if t, err := time.Parse(time.RFC3339Nano, s); err == nil {
 			return schema.TimeOf(t.UnixMilli())

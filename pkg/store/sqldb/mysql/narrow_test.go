@@ -64,3 +64,17 @@ func TestSearchNarrows(t *testing.T) {
 	}
 	t.Logf("%d rows found, %d sent", rows, sent)
 }
+
+// TestTimes: a date that MySQL keeps and no calendar has is none.
+func TestTimes(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"2026-01-02 03:04:05.678": "2026-01-02T03:04:05.678Z", "2026-01-02 03:04:05": "2026-01-02T03:04:05.000Z", "2026-01-02": "2026-01-02T00:00:00.000Z",
+		"0000-00-00 00:00:00.000": "", "2026-00-00 00:00:00.000": "", "2026-02-30 00:00:00.000": "", "0000-00-00": "",
+	} {
+		ms, ok := parseTime([]byte(text))
+		if ok != (want != "") || ok && string(schema.AppendTime(nil, ms)) != want {
+			t.Errorf("%s is %s, %t", text, schema.AppendTime(nil, ms), ok)
+		}
+	}
+}

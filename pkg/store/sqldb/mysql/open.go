@@ -226,17 +226,14 @@ func bind(v schema.Value) sqldriver.Value {
 	return v.Text()
 }
 
-// parseTime reads a DATETIME(3) and its kin.
+// parseTime reads a DATETIME(3) and its kin. It is false for the dates of MySQL
+// that there are not, such as 2026-00-00.
 func parseTime(b []byte) (int64, bool) {
-	if len(b) == 23 && b[4] == '-' && b[7] == '-' && b[10] == ' ' && b[13] == ':' && b[16] == ':' && b[19] == '.' {
-		n := func(from, to int) (v int) {
-			for _, c := range b[from:to] {
-				v = v*10 + int(c-'0')
-			}
-			return v
-		}
-		t := time.Date(n(0, 4), time.Month(n(5, 7)), n(8, 10), n(11, 13), n(14, 16), n(17, 19), n(20, 23)*1e6, time.UTC)
-		return t.UnixMilli(), b[0] != '0' || n(0, 4) > 0
+	if len(b) == 23 {
+		var instant [24]byte
+		copy(instant[:], b)
+		instant[10], instant[23] = 'T', 'Z'
+		return schema.ParseTime(string(instant[:]))
 	}
 	for _, layout := range []string{"2006-01-02 15:04:05.999999999", "2006-01-02"} {
 		if t, err := time.Parse(layout, string(b)); err == nil {
