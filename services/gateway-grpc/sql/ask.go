@@ -127,10 +127,10 @@ func (s *scan) sorted(keys []orderKey) ([]byte, bool) {
 // that is filled in shows that the record behind it is gone, or not visible. An
 // INNER JOIN leaves out such a row.
 func (s *scan) lost(c source) bool {
-	if c.of.Role != schema.RoleReference || c.of.Relation == nil || s.single() {
+	if c.of.Role != schema.RoleReference || c.of.Relation == nil {
 		return false
 	}
-	lost := c.table == s.root && c.of.Relation.Eager // also where no table is joined
+	lost := c.table == s.root && c.of.Relation.Eager // also where nothing joins along it
 	for _, t := range s.tables {
 		if t.via != nil && t.via == c.of.Relation && t.parent == c.table {
 			if !t.optional {
@@ -199,15 +199,21 @@ func (s *scan) path(at int) string {
 }
 
 // pushable reports whether op aggregate can compute the groups: one entity, no
-// GROUP BY or one key, and accumulators that pkg/query has.
+// GROUP BY or one key, accumulators that pkg/query has, and of fields that have in
+// rows what they have in records.
 func (a *asked) pushable() bool {
 	l := a.level
 	g := l.group
 	if g == nil || !l.scan.single() || a.where != nil || !g.implicit && len(g.keys) != 1 || len(g.aggs) == 0 || 2*len(g.aggs)+1 > query.DefaultLimits.Outputs {
 		return false
 	}
+	for _, k := range g.keys {
+		if l.scan.lost(*k.source) {
+			return false
+		}
+	}
 	for _, x := range g.aggs {
-		if x.distinct || x.fn == countOf && !x.star && !always(&x.of) {
+		if x.distinct || x.fn == countOf && !x.star && !always(&x.of) || x.of.source != nil && l.scan.lost(*x.of.source) {
 			return false
 		}
 	}

@@ -37,6 +37,12 @@ func TestMeaning(t *testing.T) {
 		// So is one that is filled in unasked.
 		{`SELECT p.id, p.other FROM Pin p LEFT JOIN Pin q ON p."on" = q.id WHERE p.other IS NULL`, `"p2" null`},
 		{`SELECT id, note FROM Pin WHERE note IS NOT NULL ORDER BY note`, `"p1" "n1"|"p2" "n2"`},
+		{`SELECT id, other FROM Pin WHERE other IS NULL OR other = 'n2'`, `"p2" null`},
+		{`SELECT id FROM Pin WHERE other = 'n2' OR NOT (other <> 'n2')`, ``},
+		{`SELECT id, other FROM Pin ORDER BY other, id LIMIT 1`, `"p2" null`},
+		{`SELECT other, COUNT(*) FROM Pin GROUP BY other ORDER BY other`, `null 1|"n1" 1`},
+		{`SELECT MIN(other), MAX(other), COUNT(*) FROM Pin`, `"n1" "n1" 2`},
+		{`SELECT COUNT(*) FROM Pin WHERE other IS NOT NULL`, `1`},
 
 		// What is no value of a type is equal to none.
 		{`SELECT id FROM Pin WHERE mark = 'no id!'`, ``},
