@@ -86,6 +86,25 @@ func TestColumns(t *testing.T) {
 	}
 }
 
+// An escape is what it is and costs that, whatever follows it.
+func TestEscapes(t *testing.T) {
+	h := open(t)
+	text := `SELECT ` + strings.Repeat(`{D''},`, 3000) + `#`
+	allocations := testing.AllocsPerRun(1, func() {
+		if _, err := sql.Compile(h.session, text, nil); err == nil || !strings.Contains(err.Error(), "a # outside") {
+			t.Error(err)
+		}
+	})
+	if allocations > 100 {
+		t.Errorf("%.0f allocations", allocations)
+	}
+	for text, says := range map[string]string{`SELECT 1 }`: "a } without its {", `SELECT {d '2026-01-01'`: "not closed", `SELECT {d '2026-01-01'}, 'İ', Ⱥ`: "a sign that belongs into quotes", `SELECT {d '2026-01-01'}}`: "a } without its {"} {
+		if _, err := sql.Compile(h.session, text, nil); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
+
 // many is a stream without end of records with that name, each of another group.
 type many struct {
 	n    int

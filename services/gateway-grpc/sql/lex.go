@@ -30,10 +30,12 @@ type lexer struct {
 	tokens int
 	depth  int
 	params int
-	ended  bool    // a semicolon has come
-	typ    int     // where out ends with DATE or TIMESTAMP, the type of a literal; 0 elsewhere
-	chain  []piece // the dotted name that is being read
-	dot    bool    // the last token was the dot of it
+	// escapes are those of JDBC that are open.
+	escapes int
+	ended   bool    // a semicolon has come
+	typ     int     // where out ends with DATE or TIMESTAMP, the type of a literal; 0 elsewhere
+	chain   []piece // the dotted name that is being read
+	dot     bool    // the last token was the dot of it
 	// owner is the name of the project, which keeps a catalog's name where both
 	// are the same.
 	owner string
@@ -66,6 +68,9 @@ func lex(text, project string) (string, int, error) {
 	l.endChain()
 	if l.depth > 0 {
 		return "", 0, invalid("a parenthesis is not closed")
+	}
+	if l.escapes > 0 {
+		return "", 0, invalid("a { is not closed")
 	}
 	if l.tokens == 0 {
 		return "", 0, invalid("the statement is empty; %s", supported)
@@ -140,6 +145,9 @@ func (l *lexer) sign(c byte, rest string) error {
 	case '{':
 		return l.escape(rest)
 	case '}':
+		if l.escapes--; l.escapes < 0 {
+			return l.wrong("a } without its {")
+		}
 		l.blank(1)
 		return nil
 	case ':', '@', '\\', '[', ']', '$':
@@ -249,14 +257,17 @@ func (l *lexer) endChain() {
 // escape makes literals with a type of JDBC's escapes for dates and times.
 func (l *lexer) escape(rest string) error {
 	word := strings.TrimLeft(rest[1:], " ")
-	for kind, name := range map[string]string{"ts": "timestamp", "d": "date"} {
-		if after, ok := strings.CutPrefix(strings.ToLower(word), kind); ok {
-			if after = strings.TrimLeft(after, " "); strings.HasPrefix(after, "'") {
-				l.at += len(rest) - len(after)
-				l.out = append(l.out, name...)
-				l.typ = len(l.out)
-				return nil
-			}
+	for _, of := range [...]struct{ kind, name string }{{"ts", "timestamp"}, {"d", "date"}} {
+		n := len(of.kind)
+		if len(word) < n || !strings.EqualFold(word[:n], of.kind) {
+			continue
+		}
+		if after := strings.TrimLeft(word[n:], " "); strings.HasPrefix(after, "'") {
+			l.at += len(rest) - len(after)
+			l.out = append(l.out, of.name...)
+			l.typ = len(l.out)
+			l.escapes++
+			return nil
 		}
 	}
 	return l.wrong("an escape of JDBC other than {ts '…'} and {d '…'}")
