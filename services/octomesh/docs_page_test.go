@@ -99,6 +99,37 @@ func docsCurl(t *testing.T, s *server, text string) {
 	}
 }
 
+// TestDocsCommandsRun runs each call of curl that docs/*.md shows, but for the ports,
+// which are the test's own.
+func TestDocsCommandsRun(t *testing.T) {
+	s := serve(t, "")
+	files, err := filepath.Glob(filepath.Join(repository, "docs", "*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ports, ran := strings.NewReplacer("localhost:4488", s.HTTP, "$OCTO", "http://"+s.HTTP, "localhost:50051", s.GRPC), 0
+	for _, file := range files {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// A call goes on behind a backslash, and until its text in quotes ends.
+		for _, text := range regexp.MustCompile(`(?m)^ *curl (?:\\\n|'[^']*'|[^'\n])*`).FindAllString(string(b), -1) {
+			ran++
+			t.Run(filepath.Base(file), func(t *testing.T) {
+				if text = ports.Replace(strings.TrimSpace(text)); strings.Contains(text, "/events?") {
+					docsSSE(t, s, text)
+				} else {
+					docsCurl(t, s, text)
+				}
+			})
+		}
+	}
+	if ran < 24 {
+		t.Errorf("the documents show %d calls", ran)
+	}
+}
+
 // until runs a command that does not end until it says something.
 func until(t *testing.T, cmd *exec.Cmd, word string, begun func()) {
 	t.Helper()
