@@ -39,6 +39,8 @@ type Store struct {
 	conn    driver.Conn
 	options Options
 	streams *seats
+	life    context.Context // of the streams: it ends with Close
+	end     context.CancelFunc
 	state   atomic.Pointer[state]
 }
 
@@ -68,6 +70,7 @@ func Open(_ context.Context, conn driver.Conn, cat *schema.Catalog, o Options) (
 		return nil, err
 	}
 	s.state.Store(st)
+	s.life, s.end = context.WithCancel(context.Background())
 	return s, nil
 }
 
@@ -124,5 +127,10 @@ func (s *Store) Trim(ctx context.Context, upTo int64) (int, error) {
 	return s.conn.Trim(ctx, s.options.Now().Add(-s.options.Retention), upTo)
 }
 
-// Close closes the database.
-func (s *Store) Close() error { return s.conn.Close() }
+// Close ends the streams that are open, with DB_NOT_CONNECTED, and closes the
+// database. It waits for what else has begun; of streams it would for as long as
+// their readers like.
+func (s *Store) Close() error {
+	s.end()
+	return s.conn.Close()
+}

@@ -66,13 +66,17 @@ func (c *call) chunks(ctx context.Context, produce producer, free func()) (*mesh
 		}
 		return nil, err
 	}
-	// The reader outlives the call: the stream ends with Close.
-	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	// The reader outlives the call: the stream ends with its Close, or the Store's.
+	ctx, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	out := &chunks{
 		conn: c.store.conn, seat: seat, produce: produce, cancel: cancel, free: free,
 		full: make(chan []byte), empty: make(chan []byte, 2), done: make(chan struct{}),
 	}
-	go out.run(ctx)
+	outlived := context.AfterFunc(c.store.life, func() { cancel(driver.ErrClosed) })
+	go func() {
+		defer outlived()
+		out.run(ctx)
+	}()
 	return &mesh.Reply{Chunks: out}, nil
 }
 
@@ -85,7 +89,7 @@ type chunks struct {
 	conn    driver.Conn
 	seat    *seat
 	produce producer
-	cancel  context.CancelFunc
+	cancel  context.CancelCauseFunc
 	free    func()
 
 	full, empty chan []byte
@@ -119,7 +123,7 @@ func (c *chunks) Next(ctx context.Context) ([]byte, error) {
 // done.
 func (c *chunks) Close() error {
 	c.once.Do(func() {
-		c.cancel()
+		c.cancel(nil)
 		<-c.done
 	})
 	return nil
@@ -127,12 +131,16 @@ func (c *chunks) Close() error {
 
 func (c *chunks) run(ctx context.Context) {
 	defer close(c.done)
-	defer c.cancel()
+	defer c.cancel(nil)
 	if c.free != nil {
 		defer c.free()
 	}
-	if c.err = c.read(ctx); c.err != nil {
-		c.err = fault.From(c.err)
+	err := c.read(ctx)
+	if err != nil && ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	if err != nil {
+		c.err = fault.From(err)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -69,6 +70,41 @@ func TestStreamPanics(t *testing.T) {
 		if n, err := read(args); err != nil || n == 0 {
 			t.Errorf("%s afterwards: %d bytes, %v", args, n, err)
 		}
+	}
+}
+
+// Close ends the streams that are open, whose readers may be as slow as they
+// like: a project that is withdrawn goes, and its name is free.
+func TestStreamClosed(t *testing.T) {
+	running := goleak.IgnoreCurrent()
+	t.Cleanup(func() { goleak.VerifyNone(t, running) })
+	for _, args := range []string{`{}`, `{"format":"arrow"}`} {
+		s := storeOf(t, shop)
+		long := strings.Repeat("x", 90)
+		for i := range 20 {
+			items := make([]string, 500)
+			for k := range items {
+				items[k] = fmt.Sprintf(`{"op":"create","entity":"Maker","data":{"id":"m%d-%d","name":"%s"}}`, i, k, long)
+			}
+			ask(t, s, mesh.ProjectEntity, "transaction", `{"operations":[`+strings.Join(items, ",")+`]}`)
+		}
+		r, err := s.Call(t.Context(), &mesh.Request{Project: "default", Entity: "Maker", Op: "stream", Args: []byte(args)}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.Chunks.Next(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+		for err == nil {
+			_, err = r.Chunks.Next(t.Context())
+		}
+		if fault.CodeOf(err) != fault.DBNotConnected {
+			t.Errorf("%s ended with %v", args, err)
+		}
+		_ = r.Chunks.Close()
 	}
 }
 
