@@ -171,7 +171,7 @@ func (m *Manager) Update(ctx context.Context, body []byte, by *mesh.Principal) (
 			return nil, err
 		}
 	}
-	ends, data := false, system.Args{}
+	ends, data := m.owes(k.ID), system.Args{}
 	if in.has["label"] {
 		k.Label, data["label"] = in.label, in.label
 	}
@@ -206,7 +206,7 @@ func (m *Manager) Update(ctx context.Context, body []byte, by *mesh.Principal) (
 	}
 	m.expires(k)
 	if ends {
-		if err := m.revoker.Revoke(ctx, "k:"+k.ID); err != nil {
+		if err := m.tell(ctx, k.ID); err != nil {
 			return nil, err
 		}
 	}
@@ -230,7 +230,7 @@ func (m *Manager) Revoke(ctx context.Context, body []byte) (*Shown, error) {
 		}
 		k.RevokedAt, k.Enabled = &now, false
 	}
-	if err := m.revoker.Revoke(ctx, "k:"+k.ID); err != nil {
+	if err := m.tell(ctx, k.ID); err != nil {
 		return nil, err
 	}
 	return m.show(k)
@@ -243,8 +243,8 @@ func (m *Manager) Delete(ctx context.Context, body []byte) (id string, ok bool, 
 		return "", false, err
 	}
 	ok, err = m.records.Delete(ctx, system.APIKey, in.id)
-	if err == nil && ok {
-		err = m.revoker.Revoke(ctx, "k:"+in.id)
+	if ok = ok || m.owes(in.id); err == nil && ok {
+		err = m.tell(ctx, in.id)
 	}
 	return in.id, ok, err
 }

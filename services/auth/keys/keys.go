@@ -7,6 +7,7 @@ import (
 	"context"
 	"crypto/subtle"
 	"encoding/json"
+	"sync"
 	"time"
 
 	"github.com/octomesh/octomesh/pkg/access"
@@ -88,6 +89,8 @@ type Manager struct {
 	revoker  Revoker
 	now      func() time.Time
 	usage    usage
+	owing    sync.Mutex
+	owed     map[string]bool // look-up parts of keys whose end could not be told
 	// OnExpiry, if set, is told each expiry that keys are given, before any
 	// call that uses the Manager.
 	OnExpiry func(id string, at time.Time)
@@ -98,7 +101,27 @@ func NewManager(r *system.Records, reg *scopes.Registry, rev Revoker, now func()
 	if now == nil {
 		now = time.Now
 	}
-	return &Manager{records: r, registry: reg, revoker: rev, now: now, usage: usage{seen: map[string]use{}}}
+	return &Manager{records: r, registry: reg, revoker: rev, now: now, usage: usage{seen: map[string]use{}}, owed: map[string]bool{}}
+}
+
+// tell makes the end of a key's rights known. What could not be told is owed: the
+// change is stored, so that its repetition would find nothing to tell.
+func (m *Manager) tell(ctx context.Context, id string) error {
+	err := m.revoker.Revoke(ctx, access.KeyID(id))
+	m.owing.Lock()
+	defer m.owing.Unlock()
+	if err != nil {
+		m.owed[id] = true
+	} else {
+		delete(m.owed, id)
+	}
+	return err
+}
+
+func (m *Manager) owes(id string) bool {
+	m.owing.Lock()
+	defer m.owing.Unlock()
+	return m.owed[id]
 }
 
 // Prove returns the key's record if the key is right and alive. Errors:

@@ -92,7 +92,7 @@ func (p *parser) members(o *fastjson.Object, path, known string) {
 		case "rateLimit":
 			p.rateLimit(v)
 		default:
-			p.fail(path+name, "is unknown")
+			p.fail(path+clip(name), "is unknown")
 		}
 	})
 }
