@@ -70,9 +70,11 @@ func (t *REST) write(r *request, ask *download.Ask, reply *mesh.Reply, ctx conte
 		cancel()
 		return err
 	}
-	if err := r.x.Stream(ctx, cancel, ask.ContentType(), nil, file, nil); err != nil {
-		return err
+	const disposition = "Content-Disposition"
+	r.x.SetHeader(disposition, ask.Disposition(r.entity)) // before, since a stream may take the head as it is
+	err = r.x.Stream(ctx, cancel, ask.ContentType(), nil, file, nil)
+	if err != nil { // a refusal is no file
+		r.x.Ctx.Response.Header.Del(disposition)
 	}
-	r.x.SetHeader("Content-Disposition", ask.Disposition(r.entity))
-	return nil
+	return err
 }
