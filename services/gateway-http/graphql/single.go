@@ -179,6 +179,10 @@ func (t *GraphQL) reserve(x *httpserver.Exchange) {
 func (t *GraphQL) attach(x *httpserver.Exchange) {
 	x.Op = "stream"
 	r := request{t: t, x: x, media: response}
+	if x.Ctx.IsHead() {
+		r.refuseHead()
+		return
+	}
 	s := t.singles.find(streamToken(x))
 	var err error
 	if s == nil {
@@ -200,6 +204,13 @@ func (t *GraphQL) attach(x *httpserver.Exchange) {
 	if err := x.Hijack(func(ctx context.Context, c net.Conn) { s.serve(ctx, c, hello) }, s.close); err != nil {
 		r.refuse(0, err)
 	}
+}
+
+// refuseHead refuses who asks for the head of a stream alone, which would be opened,
+// and a reservation used up, for nobody.
+func (r *request) refuseHead() {
+	r.x.SetHeader("Allow", "GET, POST, OPTIONS")
+	r.refuse(0, fault.New(fault.MethodNotAllowed, "a stream of events is opened by GET or POST: HEAD would open it for nobody"))
 }
 
 // giveUp answers DELETE, which ends an operation; one that has ended by itself is

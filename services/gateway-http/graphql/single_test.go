@@ -215,3 +215,18 @@ func TestSingleConnectionIsBounded(t *testing.T) {
 		t.Errorf("%d connections are known, %d streams", n, len(g.singles.all))
 	}
 }
+
+// TestHeadOpensNothing: HEAD neither uses a reservation up nor listens.
+func TestHeadOpensNothing(t *testing.T) {
+	h := house(t)
+	token := reserved(t, h)
+	const asks = "/graphql?query=subscription%7BproductChanged%7Bid%7D%7D"
+	for _, path := range []string{"/graphql?token=" + token, asks} {
+		if status, head, _ := send(t, h, "HEAD", path, "", "Accept: text/event-stream"); status != 405 || head.Get("Content-Length") == "" {
+			t.Errorf("%s: %d %v", path, status, head)
+		}
+	}
+	if res, _ := lineOf(t, h, "token: "+token); res.StatusCode != 200 {
+		t.Error(res.Status)
+	}
+}

@@ -39,6 +39,9 @@ func (t *GraphQL) stream(r *request, list []operation, batched bool) {
 		r.reply(asked.status, append(body, "\n\nevent: complete\ndata:\n\n"...))
 		r.x.Ctx.Response.Header.SetContentType(eventstream.EventStream)
 		return
+	case r.x.Ctx.IsHead():
+		r.refuseHead()
+		return
 	}
 	r.x.Op = "subscribe"
 	credential, err := t.door.Credential(r.x, false)
