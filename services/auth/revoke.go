@@ -65,8 +65,12 @@ func (s *Service) expire(id string, at time.Time) {
 func (s *Service) expired(id string) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	if _, err := s.keys.Find(ctx, id); fault.CodeOf(err) != fault.Unauthorized {
-		return // it was given more time
+	k, err := s.keys.Find(ctx, id)
+	if err == nil && k.ExpiresAt != nil {
+		s.expire(id, *k.ExpiresAt) // it was given more time, or the clock was set back meanwhile
+	}
+	if fault.CodeOf(err) != fault.Unauthorized {
+		return
 	}
 	if err := s.Revoke(ctx, access.KeyID(id)); err != nil {
 		s.Log.Warn("the expiry of a key could not be told; its tokens end by themselves", "key", id, "err", err)

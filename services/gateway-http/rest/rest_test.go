@@ -386,7 +386,7 @@ func TestStreamEndsWithItsClient(t *testing.T) {
 	res.Body.Close()
 	select {
 	case <-e.closed:
-	case <-time.After(5 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("the producer was not stopped")
 	}
 	<-e.ctx.Done()
