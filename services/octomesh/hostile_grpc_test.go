@@ -52,7 +52,7 @@ func TestHostileGRPC(t *testing.T) {
 	t.Cleanup(func() { _ = cc.Close() })
 	ctx := within(t, callDeadline*3)
 	known := metadata.AppendToOutgoingContext(ctx, "x-api-key", s.Key)
-	unknown := metadata.AppendToOutgoingContext(ctx, "x-api-key", s.Key[:len(s.Key)-1]+"x")
+	unknown := metadata.AppendToOutgoingContext(ctx, "x-api-key", s.Key[:len(s.Key)-8]+"00000000")
 	text := func(field byte, value string) string { // a member of a message
 		length := len(value)
 		varint := ""
