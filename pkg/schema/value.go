@@ -138,7 +138,9 @@ func (v Value) Compare(w Value) int {
 const TimeLayout = "2006-01-02T15:04:05.000Z"
 
 // AppendJSON appends the value as a record shows it: the shortest round-trip
-// float, the instant in TimeLayout, text escaped as JSON needs and no further.
+// float, the instant in TimeLayout, text escaped as JSON needs and no further. A
+// text keeps what another program has stored, which may be no UTF-8; U+FFFD shows
+// that.
 func (v Value) AppendJSON(dst []byte) []byte {
 	switch v.kind {
 	case KindBool:
@@ -150,7 +152,8 @@ func (v Value) AppendJSON(dst []byte) []byte {
 	case KindDecimal, KindJSON:
 		return append(dst, v.text...)
 	case KindText:
-		return AppendString(dst, v.text)
+		dst = append(dst, '"')
+		return strictjson.SettleText(append(dst, v.text...), len(dst))
 	case KindTime:
 		dst = append(dst, '"')
 		dst = AppendTime(dst, int64(v.bits))

@@ -57,11 +57,8 @@ func SettleText(dst []byte, at int) []byte {
 	if i < 0 && (ascii || utf8.Valid(dst[at:])) { // as most texts are
 		return append(dst, '"')
 	}
-	return AppendString(dst[:at-1], StoredText(string(dst[at:])))
+	return AppendString(dst[:at-1], strings.ToValidUTF8(string(dst[at:]), "\uFFFD"))
 }
-
-// StoredText is the text that SettleText shows.
-func StoredText(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
 
 func stored(b []byte) checker {
 	return checker{b: b, depth: StoredDepth, values: math.MaxInt, stored: true}

@@ -170,7 +170,7 @@ func (r *row) Value(i int) schema.Value {
 		}
 		return schema.Null
 	}
-	return schema.TextOf(strictjson.StoredText(r.stmt.ColumnText(i)))
+	return schema.TextOf(r.stmt.ColumnText(i))
 }
 
 func (r *row) time(i int) (int64, bool) {

@@ -93,8 +93,8 @@ func (r *row) Value(i int) schema.Value {
 			return schema.StoredJSON(*c.text)
 		}
 	default:
-		if c.text != nil { // a String takes any bytes
-			return schema.TextOf(strictjson.StoredText(*c.text))
+		if c.text != nil {
+			return schema.TextOf(*c.text)
 		}
 	}
 	return schema.Null

@@ -30,7 +30,13 @@ func TestForeignValues(t *testing.T) {
 			t.Errorf("the cell of %q holds %q, %t", text, cell, ok)
 		}
 	}
-	r := newRow([]string{"UInt64"}, []schema.Kind{schema.KindInt})
+	kept := "caf\xe9" // a row is written whole, its other texts too
+	r := newRow([]string{"String"}, []schema.Kind{schema.KindText})
+	r.cells[0].text = &kept
+	if got := r.Value(0).Text(); got != kept {
+		t.Errorf("%q would be written as %q", kept, got)
+	}
+	r = newRow([]string{"UInt64"}, []schema.Kind{schema.KindInt})
 	huge := uint64(math.MaxUint64)
 	r.cells[0].uint = &huge
 	if got := string(r.AppendJSON(nil, 0)); got != "null" {

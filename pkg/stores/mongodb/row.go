@@ -147,7 +147,7 @@ func textOf(v *bsoncore.Value, kind schema.Kind) schema.Value {
 	text := string(v.Data[4 : len(v.Data)-1])
 	switch kind {
 	case schema.KindText:
-		return schema.TextOf(strictjson.StoredText(text))
+		return schema.TextOf(text)
 	case schema.KindJSON:
 		return schema.StoredJSON(text)
 	case schema.KindDecimal:
