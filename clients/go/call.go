@@ -135,7 +135,7 @@ func (c *Client) repeat(ctx context.Context, r *call) (*http.Response, []byte, e
 		select {
 		case <-ctx.Done():
 			timer.Stop()
-			return nil, nil, errors.Join(last, ctx.Err())
+			return nil, nil, fmt.Errorf("%w (%w)", last, ctx.Err())
 		case <-timer.C:
 		}
 	}

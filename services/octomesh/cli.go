@@ -127,7 +127,7 @@ func Main(args []string, in io.Reader, stdout, stderr io.Writer, more ...project
 	}
 	e := &env{dialects: append(projects.BuiltIn(), more...), ctx: ctx, in: in, stdout: stdout, stderr: stderr, parsed: parsed}
 	if err := parsed.Run(e); err != nil {
-		fmt.Fprintln(stderr, "octomesh:", strings.TrimPrefix(err.Error(), "octomesh: "))
+		fmt.Fprintln(stderr, "octomesh:", strings.ReplaceAll(strings.TrimPrefix(err.Error(), "octomesh: "), ": octomesh: ", ": "))
 		status := statusOf(err)
 		if status == exitUnreachable {
 			fmt.Fprintln(stderr, "octomesh: `octomesh serve` starts a server; --url (MOSTAJS_NET_URL) names one elsewhere")

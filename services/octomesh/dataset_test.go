@@ -175,7 +175,7 @@ func TestImportReportsRefusedRecords(t *testing.T) {
 {"entity":"Entry","data":{"id":"d","text":"fine"}}
 `
 	_, stderr, status := run(t, strings.NewReader(lines), append([]string{"import", "-"}, s.flags()...)...)
-	if status != exitFailed || !strings.Contains(stderr, "line 2:") || !strings.Contains(stderr, "line 3:") || strings.Contains(stderr, "line 4: ") {
+	if status != exitFailed || !strings.Contains(stderr, "line 2:") || !strings.Contains(stderr, "line 3: UNKNOWN_ENTITY") || strings.Contains(stderr, "line 4: ") {
 		t.Errorf("status %d\n%s", status, stderr)
 	}
 	if n, err := s.client().Count(t.Context(), "Entry", nil); n != 1 || err != nil {

@@ -13,6 +13,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 
 	client "github.com/octomesh/octomesh/clients/go"
@@ -285,7 +286,7 @@ func aboutRecords(e *client.Error) bool {
 
 func (im *importer) refuse(number int, err error) {
 	im.state.Refused++
-	fmt.Fprintf(im.env.stderr, "line %d: %v\n", number, err)
+	fmt.Fprintf(im.env.stderr, "line %d: %s\n", number, strings.TrimPrefix(err.Error(), "octomesh: "))
 }
 
 // mark writes FILE.octo-import, whole or not at all.

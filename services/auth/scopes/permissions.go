@@ -151,7 +151,7 @@ func (p *parser) scopes(o *fastjson.Object, path string) {
 func (p *parser) value(s *Scope, path, value string) {
 	stored, ok := p.registry.resolve(s, value)
 	if !ok {
-		p.fail(path, fmt.Sprintf("%q is no value of the scope %s", clip(value), s.Name))
+		p.fail(path, s.lacks(clip(value)))
 		return
 	}
 	if !slices.Contains(p.out.Scopes[s.Name], stored) {

@@ -4,6 +4,7 @@
 package scopes
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -111,6 +112,18 @@ func (r *Registry) resolve(s *Scope, value string) (string, bool) {
 		return r.projects.Resolve(value)
 	}
 	return value, slices.ContainsFunc(s.Values, func(v Value) bool { return v.Value == value })
+}
+
+// lacks tells whoever asked for a value that is none which there are.
+func (s *Scope) lacks(value string) string {
+	if s.ValuesSource == "dynamic" {
+		return fmt.Sprintf("names %q, and there is no such project", value)
+	}
+	var b strings.Builder
+	for _, v := range s.Values {
+		b.WriteString(v.Value + ", ")
+	}
+	return fmt.Sprintf("is %q; %s takes %s*", value, s.Name, b.String())
 }
 
 func (r *Registry) scope(name string) *Scope {

@@ -133,6 +133,18 @@ func TestBadPermissions(t *testing.T) {
 	}
 }
 
+// Whoever named a value that does not exist is told which do.
+func TestBadValuesAreExplained(t *testing.T) {
+	for in, want := range map[string]string{
+		`{"operations":["execute"]}`: `"execute"; operations takes read, write, admin, *`,
+		`{"projects":["nope"]}`:      `"nope", and there is no such project`,
+	} {
+		if _, err := registry.Parse([]byte(in)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", in, err)
+		}
+	}
+}
+
 func TestWithin(t *testing.T) {
 	all := mesh.Scopes{"projects": {"*"}, "operations": {"*"}, "transports": {"*"}}
 	some := mesh.Scopes{"projects": {"p1"}, "operations": {"read", "write"}, "transports": {"rest"}}
