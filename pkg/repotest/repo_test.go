@@ -77,54 +77,6 @@ func parsed(t *testing.T, rel string, mode parser.Mode) *ast.File {
 	return f
 }
 
-// outsideWorkspace are the modules that go.work leaves out, with the reason.
-var outsideWorkspace = map[string]string{
-	"tools":                         "linters and the task runner must not reach a service's go.sum",
-	"conformance/grpc/client":       "nor clients of other projects",
-	"conformance/grpc/adbc":         "nor ADBC, with an Arrow of its own",
-	"conformance/grpc/ghz":          "and ghz needs a gRPC of its own time",
-	"pkg/store/sqldb/mysql/standin": "nor must an emulator of MySQL, which is for tests alone",
-}
-
-func TestEveryModuleIsInTheWorkspace(t *testing.T) {
-	work := string(read(t, "go.work"))
-	for _, mod := range files(t, "go.mod") {
-		dir := filepath.ToSlash(filepath.Dir(mod))
-		if dir == "." {
-			t.Error("there must be no module at the root: ./... would then test nothing and pass")
-			continue
-		}
-		listed := regexp.MustCompile(`(?m)^\s*\./` + regexp.QuoteMeta(dir) + `$`).MatchString(work)
-		_, outside := outsideWorkspace[dir]
-		if listed == outside {
-			t.Errorf("%s: in go.work %v, on the list of modules outside %v", dir, listed, outside)
-		}
-	}
-}
-
-func TestModulesAgreeOnVersions(t *testing.T) {
-	line := regexp.MustCompile(`(?m)^\s*(?:require\s+)?([a-z0-9.-]+\.[a-z]+/\S+|[a-z.]+\.(?:org|com|dev|in)/\S+) (v\S+)`)
-	goLine := regexp.MustCompile(`(?m)^go (\S+)$`)
-	seen, versions := map[string]string{}, map[string]string{}
-	for _, mod := range files(t, "go.mod") {
-		text := read(t, mod)
-		if _, outside := outsideWorkspace[filepath.Dir(mod)]; outside {
-			continue
-		}
-		versions[string(goLine.FindSubmatch(text)[1])] = mod
-		for _, m := range line.FindAllSubmatch(text, -1) {
-			path, v := string(m[1]), string(m[2])
-			if old, ok := seen[path]; ok && old != v {
-				t.Errorf("%s: %s %s, elsewhere %s: run task tidy", mod, path, v, old)
-			}
-			seen[path] = v
-		}
-	}
-	if len(versions) != 1 {
-		t.Errorf("the modules' go lines differ: %v", versions)
-	}
-}
-
 func TestEveryPackageHasOneComment(t *testing.T) {
 	comments := map[string][]string{}
 	packages := map[string]bool{}
