@@ -37,8 +37,9 @@ func house(t testing.TB) *scripted.House {
 func furnished(t testing.TB) (*scripted.House, *GraphQL) {
 	t.Helper()
 	var g *GraphQL
-	h := scripted.New(t, httpserver.Options{RequestTimeout: 10 * time.Second}, func(h *scripted.House, m *httpserver.Mux) {
+	h := scripted.New(t, httpserver.Options{}, func(h *scripted.House, m *httpserver.Mux) {
 		g = New(h.Door, h.Hub)
+		g.Sockets.Request, g.Sockets.Ping = time.Minute, time.Minute // however busy the machine is
 		g.Mount(m)
 	})
 	for _, slug := range []string{"default", "shop"} {

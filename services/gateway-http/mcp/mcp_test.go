@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
 	"go.uber.org/goleak"
@@ -27,6 +28,9 @@ func TestMain(m *testing.M) {
 // house is a gateway with MCP alone.
 func house(t testing.TB, o mcp.Options) *scripted.House {
 	t.Helper()
+	if o.CallTimeout == 0 {
+		o.CallTimeout = time.Minute // however busy the machine is
+	}
 	var m *mcp.MCP
 	h := scripted.New(t, httpserver.Options{}, func(h *scripted.House, mux *httpserver.Mux) {
 		m = mcp.New(h.Door, h.Hub, o)

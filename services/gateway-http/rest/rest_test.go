@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 }
 
 func house(t testing.TB) *scripted.House {
-	return scripted.New(t, httpserver.Options{RequestTimeout: 5 * time.Second}, func(h *scripted.House, m *httpserver.Mux) {
+	return scripted.New(t, httpserver.Options{}, func(h *scripted.House, m *httpserver.Mux) {
 		r := rest.New(h.Door)
 		r.Health = func(x *httpserver.Exchange) { x.JSON(200, []byte(`"health of `+x.Project+`"`)) }
 		r.Mount(m)

@@ -44,7 +44,7 @@ func house(t *testing.T, transport string, behind mesh.Caller) *scripted.House {
 // houseOf is house with what mount mounts.
 func houseOf(t *testing.T, transport string, behind mesh.Caller, mount func(*scripted.House, *httpserver.Mux)) *scripted.House {
 	t.Helper()
-	h := scripted.New(t, httpserver.Options{RequestTimeout: 10 * time.Second}, mount)
+	h := scripted.New(t, httpserver.Options{}, mount)
 	value := `{"id":"id-shop-2","slug":"shop-2","version":"v1","dialect":"sqlite","schemas":` + scripted.Schemas + `}`
 	if err := h.Door.Projects.Apply("shop-2", []byte(value), false); err != nil {
 		t.Fatal(err)

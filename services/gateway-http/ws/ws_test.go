@@ -32,6 +32,7 @@ func house(t testing.TB, change func(*ws.Limits)) *scripted.House {
 	o := httpserver.Options{Origins: []string{"https://app.example"}}
 	return scripted.New(t, o, func(h *scripted.House, m *httpserver.Mux) {
 		w := ws.New(h.Door, h.Hub)
+		w.Limits.Request, w.Limits.Auth, w.Limits.Ping = time.Minute, time.Minute, time.Minute // however busy the machine is
 		if change != nil {
 			change(&w.Limits)
 		}

@@ -46,9 +46,13 @@ type House struct {
 }
 
 // New builds a house with the projects default and shop; mount adds what is
-// tested. The server ends with the test.
+// tested. The server ends with the test. A request may work for a minute unless o
+// says otherwise: what a test asks is answered however busy the machine is.
 func New(t testing.TB, o httpserver.Options, mount func(*House, *httpserver.Mux)) *House {
 	t.Helper()
+	if o.RequestTimeout == 0 {
+		o.RequestTimeout = time.Minute
+	}
 	h := &House{Mesh: &Mesh{}, Identity: &Identity{}, Feed: scripted.NewFeed()}
 	projects, err := scripted.Projects("default", "shop")
 	if err != nil {
@@ -67,7 +71,7 @@ func New(t testing.TB, o httpserver.Options, mount func(*House, *httpserver.Mux)
 	done := make(chan error, 1)
 	go func() { done <- h.Server.Serve(ln) }()
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		if err := h.Server.Shutdown(ctx); err != nil {
 			t.Errorf("shutdown: %v", err)
