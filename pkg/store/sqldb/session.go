@@ -231,8 +231,18 @@ func (s *session) query(ctx context.Context, sql string, kinds []schema.Kind, e 
 	c.row.db, c.row.kinds = s.db, kinds
 	c.row.values = make([]sqldriver.Value, len(rows.Columns()))
 	s.reading = &c
+	over := false
+	defer func() {
+		if over {
+			return
+		}
+		s.reading = c.outer // each has panicked
+		if c.rows != nil && !s.abandon(&c) {
+			_ = c.rows.Close()
+		}
+	}()
 	err = c.each(each)
-	s.reading = c.outer
+	s.reading, over = c.outer, true
 	if c.rows == nil || err != nil && s.abandon(&c) {
 		return err
 	}
