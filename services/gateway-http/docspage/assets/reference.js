@@ -72,7 +72,7 @@ function draw() {
 /** group draws its operations when it is opened: there may be thousands. */
 function group(tag, list, open) {
   const d = el("details", { className: "group" },
-    el("summary", {}, tag, el("small", { textContent: `${list.length} operations` })));
+    el("summary", {}, tag, el("small", { textContent: `${list.length} ${list.length === 1 ? "operation" : "operations"}` })));
   const order = ["get", "post", "put", "patch", "delete"];
   list.sort((a, b) => a.path.localeCompare(b.path) || order.indexOf(a.method) - order.indexOf(b.method));
   once(d, () => d.append(...list.map(operation)));
