@@ -80,13 +80,9 @@ func TestStreamClosed(t *testing.T) {
 	t.Cleanup(func() { goleak.VerifyNone(t, running) })
 	for _, args := range []string{`{}`, `{"format":"arrow"}`} {
 		s := storeOf(t, shop)
-		long := strings.Repeat("x", 90)
-		for i := range 20 {
-			items := make([]string, 500)
-			for k := range items {
-				items[k] = fmt.Sprintf(`{"op":"create","entity":"Maker","data":{"id":"m%d-%d","name":"%s"}}`, i, k, long)
-			}
-			ask(t, s, mesh.ProjectEntity, "transaction", `{"operations":[`+strings.Join(items, ",")+`]}`)
+		long := strings.Repeat("x", 32<<10) // more than the chunks that are on their way
+		for i := range 100 {
+			ask(t, s, "Maker", "create", fmt.Sprintf(`{"data":{"id":"m%d","name":"%s"}}`, i, long))
 		}
 		r, err := s.Call(t.Context(), &mesh.Request{Project: "default", Entity: "Maker", Op: "stream", Args: []byte(args)}, nil)
 		if err != nil {
