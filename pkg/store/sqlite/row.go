@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"bytes"
+	"encoding/binary"
 	"math"
 	"time"
 	"unsafe"
@@ -95,23 +96,28 @@ func looksInstant(b []byte) bool {
 	return len(b) == len(schema.TimeLayout) && b[4] == '-' && b[7] == '-' && b[10] == 'T' && b[19] == '.' && b[23] == 'Z'
 }
 
-// isInstant reports whether b is an instant in schema.TimeLayout.
+// isInstant reports whether b is an instant in schema.TimeLayout, eight bytes at
+// a time: without what the layout has there, each is a digit's value, or zero
+// between the digits.
 func isInstant(b []byte) bool {
-	if !looksInstant(b) {
+	if len(b) != len(schema.TimeLayout) {
 		return false
 	}
-	_, ok := clock(b)
-	return ok && isDate((*[10]byte)(b))
-}
-
-// isDate reports whether there is a day b, which has its two dashes.
-func isDate(b *[10]byte) bool {
-	if max(b[0]-'0', b[1]-'0', b[2]-'0', b[3]-'0', b[5]-'0', b[6]-'0', b[8]-'0', b[9]-'0') > 9 {
+	const layout, high, six = "0000-00-00T00:00:00.000Z", 0xF0F0F0F0F0F0F0F0, 0x0606060606060606
+	var v [24]byte
+	wrong := uint64(0)
+	for i := 0; i < len(v); i += 8 {
+		x := binary.LittleEndian.Uint64(b[i:]) ^ binary.LittleEndian.Uint64([]byte(layout)[i:])
+		wrong |= (x | (x&^high + six)) & high
+		binary.LittleEndian.PutUint64(v[i:], x)
+	}
+	month, day, hour := v[5]*10+v[6], v[8]*10+v[9], v[11]*10+v[12]
+	between := v[4] | v[7] | v[10] | v[13] | v[16] | v[19] | v[23]
+	if wrong != 0 || between != 0 || hour > 23 || v[14] > 5 || v[17] > 5 {
 		return false
 	}
-	month, day := (b[5]-'0')*10+b[6]-'0', (b[8]-'0')*10+b[9]-'0'
-	if day > 28 || b[0] == '0' { // not in every month; the years 1 to 999
-		_, ok := schema.ParseTime(string(b[:]))
+	if day > 28 || v[0] == 0 { // not in every month; the years before 1000
+		_, ok := schema.ParseTime(string(b))
 		return ok
 	}
 	return month >= 1 && month <= 12 && day >= 1
