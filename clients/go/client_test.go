@@ -134,6 +134,32 @@ func TestRepeatsWithTheSameKeyOnTheNextAddress(t *testing.T) {
 	}
 }
 
+func TestExportGoesOnToTheNextAddress(t *testing.T) {
+	good := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		io.WriteString(w, "{}\n")
+	}))
+	defer good.Close()
+	c, err := client.New("http://127.0.0.1:1,http://127.0.0.1:1," + good.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := c.Export(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer body.Close()
+	if b, err := io.ReadAll(body); err != nil || string(b) != "{}\n" {
+		t.Errorf("%q, %v", b, err)
+	}
+	none, err := client.New("http://127.0.0.1:1,http://127.0.0.1:1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := none.Export(t.Context()); err == nil {
+		t.Error("nobody can be reached, and no error")
+	}
+}
+
 // TestForeignAnswers: what a proxy in front says is an error whatever its form, and
 // 503 is asked again.
 func TestForeignAnswers(t *testing.T) {

@@ -24,9 +24,15 @@ type MissingReference struct {
 
 // Export opens the project's export: one {"entity","data"} a line, entities
 // parents first, records by id, all of one moment. It needs a key with the
-// operation admin, and the caller closes it. It is bounded by ctx alone.
+// operation admin, and the caller closes it. It is bounded by ctx alone, and asks
+// each address once until one can be reached.
 func (c *Client) Export(ctx context.Context) (io.ReadCloser, error) {
-	resp, err := c.send(ctx, &call{method: http.MethodGet, path: "/api/v1/_export", header: http.Header{}})
+	r := &call{method: http.MethodGet, path: "/api/v1/_export", header: http.Header{}}
+	resp, err := c.send(ctx, r)
+	for tries := 1; err != nil && tries < len(c.addresses) && ctx.Err() == nil; tries++ {
+		c.next.Add(1)
+		resp, err = c.send(ctx, r)
+	}
 	if err != nil {
 		return nil, &unreached{err}
 	}

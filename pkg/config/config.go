@@ -13,6 +13,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/alecthomas/kong"
 )
@@ -65,7 +66,15 @@ func Parse(name string, cfg any, args []string, opts ...kong.Option) (*kong.Cont
 		}
 		return ctx, fmt.Errorf("%w (%s --help tells more)", err, command)
 	}
-	return ctx, err
+	if err != nil {
+		return ctx, err
+	}
+	for _, f := range ctx.Flags() {
+		if d, ok := f.Target.Interface().(time.Duration); ok && d <= 0 {
+			return ctx, fmt.Errorf("%s must be above 0, such as %s", "--"+f.Name, f.Default)
+		}
+	}
+	return ctx, nil
 }
 
 // openFile finds and reads the settings file. A file that was named must be

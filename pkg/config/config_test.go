@@ -65,6 +65,16 @@ func TestAliasVariable(t *testing.T) {
 	}
 }
 
+func TestDurationsAreAboveZero(t *testing.T) {
+	inDir(t, "")
+	for _, wait := range []string{"0s", "-1s"} {
+		var s settings
+		if _, err := config.Parse("octomesh", &s, []string{"--wait=" + wait}); err == nil || !strings.Contains(err.Error(), "--wait must be above 0") {
+			t.Errorf("%s: %v", wait, err)
+		}
+	}
+}
+
 func TestSections(t *testing.T) {
 	inDir(t, "data-dir: shared\nauth:\n  data-dir: own\nentity:\n  something-else: 1\n")
 	var s settings

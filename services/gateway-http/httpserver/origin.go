@@ -18,12 +18,13 @@ const (
 // request itself and returns true for one. Credentials are keys in headers,
 // never cookies, so nothing is allowed that would send cookies along.
 func (s *Server) crossOrigin(x *Exchange) bool {
-	origin := x.Header("Origin")
+	origin, h := x.Header("Origin"), &x.Ctx.Response.Header
+	if origin != "" || len(s.o.Origins) > 0 { // who keeps a reply asks again for a browser's
+		h.Add("Vary", "Origin")
+	}
 	if origin == "" {
 		return false
 	}
-	h := &x.Ctx.Response.Header
-	h.Add("Vary", "Origin")
 	allowed := s.allows(origin)
 	if allowed {
 		h.Set("Access-Control-Allow-Origin", origin)
