@@ -74,31 +74,40 @@ func (f *fleet) run(d time.Duration, cpu func() time.Duration, n int, work func(
 	var (
 		mu     sync.Mutex
 		wg     sync.WaitGroup
-		res    Result
+		lats   []time.Duration
 		failed error
 	)
 	// One thread sends and reads what is ready in turns: with several, each
 	// answer wakes one of them, at the expense of what is measured.
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-	used, busy, self, start := cpu(), Busy(), CPU(os.Getpid()), time.Now()
-	for i := range n {
-		wg.Go(func() {
-			lat, body, err := work(i, start.Add(d))
-			mu.Lock()
-			defer mu.Unlock()
-			res.Latency = append(res.Latency, lat...)
-			res.Body = max(res.Body, body)
-			if err != nil {
-				failed = err
-			}
-		})
-	}
-	wg.Wait()
-	res.Wall, res.CPU = time.Since(start), cpu()-used
-	res.Others = (Busy() - busy - res.CPU - (CPU(os.Getpid()) - self)).Seconds() / res.Wall.Seconds()
-	res.Requests = len(res.Latency)
-	slices.Sort(res.Latency)
+	body := 0
+	res := Measure(cpu, func() {
+		end := time.Now().Add(d)
+		for i := range n {
+			wg.Go(func() {
+				lat, size, err := work(i, end)
+				mu.Lock()
+				defer mu.Unlock()
+				lats, body = append(lats, lat...), max(body, size)
+				if err != nil {
+					failed = err
+				}
+			})
+		}
+		wg.Wait()
+	})
+	slices.Sort(lats)
+	res.Requests, res.Body, res.Latency = len(lats), body, lats
 	return res, failed
+}
+
+// Measure tells what work costs; cpu is what the server has used.
+func Measure(cpu func() time.Duration, work func()) Result {
+	used, busy, self, start := cpu(), Busy(), CPU(os.Getpid()), time.Now()
+	work()
+	r := Result{Wall: time.Since(start), CPU: cpu() - used}
+	r.Others = (Busy() - busy - r.CPU - (CPU(os.Getpid()) - self)).Seconds() / r.Wall.Seconds()
+	return r
 }
 
 func (l *Load) cpu() time.Duration {
