@@ -70,8 +70,8 @@ func Parse(name string, cfg any, args []string, opts ...kong.Option) (*kong.Cont
 		return ctx, err
 	}
 	for _, f := range ctx.Flags() {
-		if d, ok := f.Target.Interface().(time.Duration); ok && d <= 0 {
-			return ctx, fmt.Errorf("%s must be above 0, such as %s", "--"+f.Name, f.Default)
+		if d, ok := f.Target.Interface().(time.Duration); ok && d <= 0 && (f.Set || f.HasDefault) { // else there is none
+			return ctx, fmt.Errorf("--%s must be above 0", f.Name)
 		}
 	}
 	return ctx, nil

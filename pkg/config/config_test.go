@@ -16,6 +16,7 @@ type settings struct {
 	HTTPPort int           `name:"http-port" env:"T_CFG_PORT,T_CFG_REST_PORT" default:"4488"`
 	DataDir  string        `name:"data-dir" env:"T_CFG_DIR" default:"./data"`
 	Wait     time.Duration `name:"wait" env:"T_CFG_WAIT" default:"30s"`
+	Until    time.Duration `name:"until"`
 	REST     bool          `name:"rest-enabled" env:"T_CFG_REST" default:"true" negatable:""`
 	Names    []string      `name:"names" env:"T_CFG_NAMES"`
 	DBURI    string        `name:"db-uri" env:"T_CFG_URI"`
@@ -67,11 +68,20 @@ func TestAliasVariable(t *testing.T) {
 
 func TestDurationsAreAboveZero(t *testing.T) {
 	inDir(t, "")
-	for _, wait := range []string{"0s", "-1s"} {
+	for _, arg := range []string{"--wait=0s", "--wait=-1s", "--until=0s"} {
 		var s settings
-		if _, err := config.Parse("octomesh", &s, []string{"--wait=" + wait}); err == nil || !strings.Contains(err.Error(), "--wait must be above 0") {
-			t.Errorf("%s: %v", wait, err)
+		if _, err := config.Parse("octomesh", &s, []string{arg}); err == nil || !strings.Contains(err.Error(), "must be above 0") {
+			t.Errorf("%s: %v", arg, err)
 		}
+	}
+	t.Setenv("T_CFG_WAIT", "0s")
+	if _, err := config.Parse("octomesh", &settings{}, nil); err == nil {
+		t.Error("the environment's is taken")
+	}
+	t.Setenv("T_CFG_WAIT", "1s")
+	var s settings
+	if _, err := config.Parse("octomesh", &s, nil); err != nil || s.Until != 0 {
+		t.Errorf("one that is not there: %v, %v", s.Until, err)
 	}
 }
 
