@@ -102,8 +102,9 @@ func (x *Exchange) Once(name string) (string, error) {
 }
 
 // NamedProject returns the project that the path, X-Project or ?project= names;
-// "" = none. Errors: INVALID_REQUEST when they disagree, or it is asked twice: what one reader of a
-// request takes for its project must be what every other takes for it.
+// "" = none. Errors: INVALID_REQUEST when they disagree, or when ?project= is given
+// twice: what one reader of a request takes for its project must be what every
+// other takes for it.
 func (x *Exchange) NamedProject() (string, error) {
 	asked, err := x.Once("project")
 	if err != nil {

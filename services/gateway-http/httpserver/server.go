@@ -216,7 +216,7 @@ func (s *Server) finish(x *Exchange) {
 func (s *Server) log(x *Exchange, took time.Duration) {
 	level, msg := slog.LevelInfo, "slow call"
 	switch {
-	case x.cause != nil && fault.Code(x.Code).HTTP() >= 500 && x.Op == "health":
+	case x.cause != nil && fault.Code(x.Code).HTTP() == fasthttp.StatusServiceUnavailable && x.Op == "health":
 		msg = "not ready" // as each start is at first
 	case x.cause != nil && fault.Code(x.Code).HTTP() >= 500:
 		level, msg = slog.LevelError, "call failed"
