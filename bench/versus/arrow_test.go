@@ -51,7 +51,7 @@ type arrowUser struct {
 // acceptance run has a million of them and is judged.
 func TestArrowAgainstJSON(t *testing.T) {
 	judged := os.Getenv("OCTOMESH_ACCEPT") != ""
-	n, rounds := 50_000, 1
+	n, rounds := 10_000, 1
 	if judged {
 		n, rounds = 1_000_000, 3
 	}

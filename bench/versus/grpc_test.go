@@ -168,7 +168,7 @@ func (c *contender) takeFlight(t *testing.T) (size int64) {
 // JSON. Only an acceptance run has a million of them and is judged.
 func TestFlightAgainstJSON(t *testing.T) {
 	judged := os.Getenv("OCTOMESH_ACCEPT") != ""
-	n, rounds := 50_000, 1
+	n, rounds := 10_000, 1
 	if judged {
 		n, rounds = 1_000_000, 3
 	}

@@ -20,7 +20,7 @@ import (
 // the store and who reads: MB of columns a second, the best of the rounds.
 func TestArrowInProcess(t *testing.T) {
 	judged := os.Getenv("OCTOMESH_ACCEPT") != ""
-	n, rounds := 20_000, 1
+	n, rounds := 5_000, 1
 	if judged {
 		n, rounds = 200_000, 5
 	}

@@ -58,9 +58,29 @@ func start(t *testing.T, name string, args ...string) (*exec.Cmd, string) {
 	return cmd, strings.TrimSpace(line)
 }
 
+// built is the folder of the programs, each built once; "" until a test needs one.
+var built string
+
+func TestMain(m *testing.M) {
+	status := m.Run()
+	_ = os.RemoveAll(built) // "" is nothing
+	os.Exit(status)
+}
+
+// build gives the path of a program of the workspace.
 func build(t *testing.T, pkg string) string {
 	t.Helper()
-	bin := filepath.Join(t.TempDir(), filepath.Base(pkg))
+	if built == "" {
+		dir, err := os.MkdirTemp("", "octomesh-versus-")
+		if err != nil {
+			t.Fatal(err)
+		}
+		built = dir
+	}
+	bin := filepath.Join(built, filepath.Base(pkg))
+	if _, err := os.Stat(bin); err == nil {
+		return bin
+	}
 	if out, err := exec.Command("go", "build", "-o", bin, pkg).CombinedOutput(); err != nil {
 		t.Fatalf("go build %s: %v\n%s", pkg, err, out)
 	}

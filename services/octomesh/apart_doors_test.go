@@ -22,6 +22,7 @@ import (
 // TestApartDoors puts the script of all doors through separate processes; the
 // native one means that the auth callout works on a server of its own.
 func TestApartDoors(t *testing.T) {
+	together(t)
 	for name, open := range map[string]func(*testing.T, *server) door{"rest": restDoor, "nats": natsDoor, "ws": wsDoor} {
 		t.Run(name, func(t *testing.T) {
 			h := newApart(t, deskSchema).up()
@@ -179,6 +180,7 @@ func TestApartProjects(t *testing.T) {
 // TestApartGatewayRestarted drains one of two gateways after the other, then
 // restarts a lone one.
 func TestApartGatewayRestarted(t *testing.T) {
+	together(t)
 	h := newApart(t, ledgerSchema).up()
 	other := h.start("gateway").ready()
 	both := []*process{h.gateway, other}

@@ -207,7 +207,8 @@ func TestLiveLeave(t *testing.T) {
 // TestLiveSlowReader connects readers that never read; they are cut off, and the
 // healthy ones beside them see everything.
 func TestLiveSlowReader(t *testing.T) {
-	healthy := 50
+	together(t)
+	healthy := 20
 	if long() {
 		healthy = 1000
 	}

@@ -48,6 +48,7 @@ func TestApartWorkerDrained(t *testing.T) {
 
 // TestApartWorkerKilled does the same without warning.
 func TestApartWorkerKilled(t *testing.T) {
+	together(t)
 	h := newApart(t, ledgerSchema).up()
 	s := h.server()
 	watch := followAll(t, s)
@@ -138,6 +139,7 @@ func TestApartNATSAway(t *testing.T) {
 // TestApartAuthDown takes the auth service away: who was known goes on, who was
 // not is told to come again, and does.
 func TestApartAuthDown(t *testing.T) {
+	together(t)
 	h := newApart(t, ledgerSchema).up()
 	c := h.client(nil)
 	key, err := c.CreateKey(within(t, callDeadline), client.NewKey{Label: "new", Permissions: client.Permissions{Scopes: map[string][]string{
@@ -178,6 +180,7 @@ func TestApartAuthDown(t *testing.T) {
 // TestApartStopsWithoutNATS ends every service in good order while there is no
 // NATS server to tell.
 func TestApartStopsWithoutNATS(t *testing.T) {
+	together(t)
 	h := newApart(t, ledgerSchema).up()
 	// The health check is that of the compose file; its last word is the address.
 	check := h.compose.Services["auth"].Health.Test

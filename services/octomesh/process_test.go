@@ -37,6 +37,15 @@ func long() bool { return os.Getenv("OCTOMESH_TEST") == "long" }
 // shared machine only the acceptance run does, never a unit test.
 func judged() bool { return os.Getenv("OCTOMESH_ACCEPT") != "" }
 
+// together lets a test run beside others that wait for processes as it does;
+// where figures are judged it has the machine for itself.
+func together(t *testing.T) {
+	t.Helper()
+	if !judged() {
+		t.Parallel()
+	}
+}
+
 // figure prints a line that bench/accept keeps.
 func figure(v map[string]any) {
 	b, err := json.Marshal(v)

@@ -24,6 +24,7 @@ import (
 // a copy of the repository without anything beside it. A block that serves or
 // follows goes on in the background, as it would in a terminal of its own.
 func TestReadmeRuns(t *testing.T) {
+	together(t)
 	if testing.Short() {
 		t.Skip("skipped: README's blocks (go test without -short)")
 	}
@@ -160,6 +161,7 @@ func checkout(t *testing.T) string {
 // TestBinaryIsSmallAndQuick builds the binary as the image and task build do, and
 // starts it in an empty folder.
 func TestBinaryIsSmallAndQuick(t *testing.T) {
+	together(t)
 	bin := filepath.Join(t.TempDir(), "octomesh")
 	if out, err := exec.Command("go", "build", "-ldflags", "-s -w", "-o", bin, "./cmd/octomesh").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
