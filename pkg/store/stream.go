@@ -155,18 +155,19 @@ func (c *chunks) read(ctx context.Context) error {
 		for len(c.empty) < cap(c.empty) {
 			c.empty <- make([]byte, 0, chunkSize+chunkSize/4)
 		}
-		return c.guarded(ctx, r)
+		return guarded(func() error { return c.produce(ctx, r, c) })
 	})
 }
 
-// guarded makes INTERNAL of a panic: nothing above this goroutine would catch it.
-func (c *chunks) guarded(ctx context.Context, r driver.Reader) (err error) {
+// guarded makes INTERNAL of a panic: nothing above a stream's goroutines would
+// catch it.
+func guarded(work func() error) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			err = fault.Wrap(fmt.Errorf("panic: %v\n%s", v, debug.Stack()), fault.Internal, "something went wrong on our side")
 		}
 	}()
-	return c.produce(ctx, r, c)
+	return work()
 }
 
 // produce is the producer of op stream.

@@ -17,12 +17,11 @@ import (
 type table struct {
 	find    *find
 	places  []int // where the columns' values are in a row
-	batch   *columnar.Builder
+	shape   *columnar.Shape
 	encoder *columnar.Encoder
 	record  []byte // one on its way into the columns
-
-	to  *chunks
-	out []byte
+	batch   *columnar.Builder
+	press   *press
 }
 
 // table plans the stream; its encoder is to be closed. Errors: INVALID_REQUEST,
@@ -37,13 +36,16 @@ func (f *find) table() (*table, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &table{find: f, places: places, batch: columnar.NewBuilder(shape, form.rows), encoder: encoder}, nil
+	return &table{find: f, places: places, shape: shape, encoder: encoder}, nil
 }
 
 // produce is the producer.
 func (t *table) produce(ctx context.Context, r driver.Reader, to *chunks) (err error) {
-	t.to = to
-	t.out = t.encoder.Schema(<-to.empty)
+	t.press = startPress(ctx, t.encoder, to)
+	defer t.press.stop()
+	rows := t.find.call.args.form.rows
+	t.batch = columnar.NewBuilder(t.shape, rows)
+	t.press.empty <- columnar.NewBuilder(t.shape, rows)
 	if t.find.plan.Populates() {
 		err = t.populated(ctx, r)
 	} else {
@@ -52,13 +54,7 @@ func (t *table) produce(ctx context.Context, r driver.Reader, to *chunks) (err e
 	if err != nil {
 		return err
 	}
-	if t.batch.Rows() > 0 {
-		if t.out, err = t.encoder.Batch(t.out, t.batch); err != nil {
-			return err
-		}
-	}
-	_, err = to.hand(ctx, t.encoder.End(t.out), 1)
-	return err
+	return t.press.finish(t.batch)
 }
 
 // plain streams records of which no relation is filled in.
@@ -69,10 +65,10 @@ func (t *table) plain(ctx context.Context, r driver.Reader) error {
 			if err := t.batch.Add(cells, t.places); err != nil {
 				return err
 			}
-			return t.full(ctx)
+			return t.full()
 		}
 		t.record = t.find.plan.Append(t.record[:0], row)
-		return t.add(ctx)
+		return t.add()
 	})
 }
 
@@ -88,7 +84,7 @@ func (t *table) populated(ctx context.Context, r driver.Reader) error {
 			if len(t.record) > maxReply {
 				return errLargeRecord
 			}
-			if err := t.add(ctx); err != nil {
+			if err := t.add(); err != nil {
 				return err
 			}
 		}
@@ -111,20 +107,17 @@ func (t *table) populated(ctx context.Context, r driver.Reader) error {
 var errLargeRecord = fault.New(fault.PayloadTooLarge, "one record is larger than %d MB: ask for fewer relations", maxReply>>20)
 
 // add takes the record in.
-func (t *table) add(ctx context.Context) error {
+func (t *table) add() error {
 	if err := t.batch.AddJSON(t.record); err != nil {
 		return err
 	}
-	return t.full(ctx)
+	return t.full()
 }
 
 // full hands the batch on if it is full.
-func (t *table) full(ctx context.Context) (err error) {
-	if !t.batch.Full() {
-		return nil
-	}
-	if t.out, err = t.encoder.Batch(t.out, t.batch); err == nil {
-		t.out, err = t.to.hand(ctx, t.out, 1)
+func (t *table) full() (err error) {
+	if t.batch.Full() {
+		t.batch, err = t.press.next(t.batch)
 	}
 	return err
 }
