@@ -27,33 +27,43 @@ func (b *Builder) Add(row Cells, places []int) error {
 	b.rows++
 	b.raw = true
 	for i, c := range b.columns {
-		if places[i] < 0 || c.hollow {
+		place := places[i]
+		if place < 0 || c.hollow {
 			c.null()
-		} else if err := b.cell(c, row, places[i]); err != nil {
-			return err
+			continue
+		}
+		switch c.kind {
+		case floats, integers, instants:
+			if w, ok := row.Word(place); ok {
+				c.word(w)
+			} else {
+				c.null()
+			}
+		case texts, documents, ids, loose: // as they are, which may be no UTF-8
+			if data, ok := row.AppendText(c.data, place); ok {
+				c.data = data
+				c.endText()
+			} else {
+				c.null()
+			}
+		case truths:
+			if w, ok := row.Word(place); ok {
+				c.data = appendBit(c.data, c.n, w != 0)
+				c.done()
+			} else {
+				c.null()
+			}
+		default:
+			if err := b.cell(c, row, place); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
+// cell takes in what is read before it is kept.
 func (b *Builder) cell(c *column, row Cells, i int) error {
-	switch c.kind {
-	case floats, integers, instants, truths:
-		w, ok := row.Word(i)
-		switch {
-		case !ok:
-			c.null()
-		case c.kind == truths:
-			c.data = appendBit(c.data, c.n, w != 0)
-			c.done()
-		default:
-			c.word(w)
-		}
-		return nil
-	case texts, documents, ids, loose:
-		c.take(row, i)
-		return nil
-	}
 	raw, ok := row.AppendText(b.scratch[:0], i)
 	b.scratch = raw
 	if !ok {
@@ -86,15 +96,4 @@ func (b *Builder) cell(c *column, row Cells, i int) error {
 		return fault.Wrap(err, fault.Internal, "a list is no JSON")
 	}
 	return c.add(v)
-}
-
-// take takes a text as it is, which may be no UTF-8.
-func (c *column) take(row Cells, i int) {
-	data, ok := row.AppendText(c.data, i)
-	if !ok {
-		c.null()
-		return
-	}
-	c.data = data
-	c.done()
 }

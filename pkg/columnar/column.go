@@ -84,6 +84,24 @@ func (c *column) done() {
 	c.close()
 }
 
+// word adds a value of eight bytes.
+func (c *column) word(v uint64) {
+	c.data = binary.LittleEndian.AppendUint64(c.data, v)
+	if c.nulls > 0 {
+		c.valid = appendBit(c.valid, c.n, true)
+	}
+	c.n++
+}
+
+// endText is done for a value that reaches to the end of data.
+func (c *column) endText() {
+	c.offsets = binary.LittleEndian.AppendUint32(c.offsets, uint32(len(c.data)))
+	if c.nulls > 0 {
+		c.valid = appendBit(c.valid, c.n, true)
+	}
+	c.n++
+}
+
 func (c *column) close() {
 	c.n++
 	switch {
@@ -126,11 +144,6 @@ func cutBits(b []byte, n int) []byte {
 		b[n>>3] &= 1<<(n&7) - 1
 	}
 	return b
-}
-
-func (c *column) word(v uint64) {
-	c.data = binary.LittleEndian.AppendUint64(c.data, v)
-	c.done()
 }
 
 // sound reports whether each text is UTF-8: whether all of them together are,

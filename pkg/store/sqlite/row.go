@@ -90,12 +90,6 @@ func settle(dst []byte, at int, kind schema.Kind) ([]byte, bool) {
 	return append(dst[:at], text...), ok
 }
 
-// looksInstant reports whether b has what stands between the digits of
-// schema.TimeLayout, but for the colons.
-func looksInstant(b []byte) bool {
-	return len(b) == len(schema.TimeLayout) && b[4] == '-' && b[7] == '-' && b[10] == 'T' && b[19] == '.' && b[23] == 'Z'
-}
-
 // isInstant reports whether b is an instant in schema.TimeLayout, eight bytes at
 // a time: without what the layout has there, each is a digit's value, or zero
 // between the digits.
@@ -182,14 +176,12 @@ func (r *row) Value(i int) schema.Value {
 func (r *row) time(i int) (int64, bool) {
 	var buf [64]byte
 	b := buf[:r.stmt.ColumnBytes(i, buf[:])]
-	if looksInstant(b) {
-		if [10]byte(b) == r.day {
-			if ms, ok := clock(b); ok {
-				return r.begins + ms, true
-			}
+	if len(b) == len(schema.TimeLayout) {
+		since, ok := clock(b)
+		if ok && [10]byte(b) == r.day {
+			return r.begins + since, true
 		}
-		if ms, ok := schema.ParseTime(unsafe.String(&b[0], len(b))); ok {
-			since, _ := clock(b)
+		if ms, parsed := schema.ParseTime(unsafe.String(&b[0], len(b))); ok && parsed {
 			r.day, r.begins = [10]byte(b), ms-since
 			return ms, true
 		}
@@ -197,13 +189,14 @@ func (r *row) time(i int) (int64, bool) {
 	return foreignTime(string(b))
 }
 
-// clock is the time of day of an instant in its fixed form, in milliseconds.
+// clock is the time of day of an instant in its fixed form, in milliseconds; false
+// for what is none from the T on.
 func clock(b []byte) (ms int64, ok bool) {
 	t := (*[12]byte)(b[11:]) // 15:04:05.000
 	two := func(i int) int64 { return int64(t[i]-'0')*10 + int64(t[i+1]-'0') }
 	most := max(t[0]-'0', t[1]-'0', t[3]-'0', t[4]-'0', t[6]-'0', t[7]-'0', t[9]-'0', t[10]-'0', t[11]-'0')
 	h, m, s := two(0), two(3), two(6)
-	return ((h*60+m)*60+s)*1000 + two(9)*10 + int64(t[11]-'0'), most <= 9 && h < 24 && m < 60 && s < 60 && t[2] == ':' && t[5] == ':'
+	return ((h*60+m)*60+s)*1000 + two(9)*10 + int64(t[11]-'0'), most <= 9 && h < 24 && m < 60 && s < 60 && t[2] == ':' && t[5] == ':' && b[10] == 'T' && b[19] == '.' && b[23] == 'Z'
 }
 
 // Null implements driver.Row.
