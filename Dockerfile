@@ -4,7 +4,7 @@ FROM golang:1.26 AS build
 WORKDIR /src
 COPY . .
 ENV CGO_ENABLED=0 GOFLAGS=-trimpath
-RUN go build -ldflags "-s -w" -o /out/ \
+RUN go build -pgo services/octomesh/cmd/octomesh/default.pgo -ldflags "-s -w" -o /out/ \
 	./services/octomesh/cmd/octomesh \
 	./services/octomesh/cmd/octomesh-all \
 	./services/octomesh/cmd/octomesh-entity-all \

@@ -92,10 +92,10 @@ func middle(v []float64) float64 { slices.Sort(v); return round(v[len(v)/2]) }
 
 // million stores n users, and starts the server again: what storing left in
 // memory is none of a stream's. dir is its data folder.
-func million(t *testing.T, n int) (p *contender, dir string) {
+func million(t *testing.T, n int, args ...string) (p *contender, dir string) {
 	t.Helper()
 	bin, dir := build(t, "github.com/octomesh/octomesh/services/octomesh/cmd/octomesh"), t.TempDir()
-	p, cmd := serve(t, bin, dir, "normal")
+	p, cmd := serve(t, bin, dir, "normal", args...)
 	p.generate(t, n)
 	if n >= 1_000_000 {
 		// JetStream keeps the ids of the events of two minutes in memory.
@@ -105,7 +105,7 @@ func million(t *testing.T, n int) (p *contender, dir string) {
 		t.Fatal(err)
 	}
 	_ = cmd.Wait()
-	p, _ = serve(t, bin, dir, "normal")
+	p, _ = serve(t, bin, dir, "normal", args...)
 	return p, dir
 }
 
