@@ -39,7 +39,9 @@ func TestProfile(t *testing.T) {
 		}
 		args = append(args, part)
 	}
-	whole, err := exec.Command("go", args...).Output()
+	merge := exec.Command("go", args...)
+	merge.Stderr = os.Stderr
+	whole, err := merge.Output()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,6 +70,9 @@ func profile(ctx context.Context, probes, file string, work func()) error {
 			b, err := io.ReadAll(resp.Body)
 			if err != nil {
 				return err
+			}
+			if resp.StatusCode != http.StatusOK {
+				return fmt.Errorf("no profile: %s %.300s", resp.Status, b)
 			}
 			return os.WriteFile(file, b, 0o644)
 		}()

@@ -12,30 +12,33 @@ import (
 type press struct {
 	encoder *columnar.Encoder
 	to      *chunks
-	cancel  context.CancelFunc
+	cancel  context.CancelCauseFunc
 
 	full, empty chan *columnar.Builder
 	done        chan struct{} // closed when the goroutine has ended, with err set
 	err         error
 }
 
-// startPress starts one, which is to be stopped. Its empty channel takes the
-// batches that next gives out: one less than there are.
-func startPress(ctx context.Context, e *columnar.Encoder, to *chunks) *press {
-	ctx, cancel := context.WithCancel(ctx)
+// startPress starts one, which is to be stopped. ctx ends when the press fails,
+// with its error as the cause: nobody needs to read on. A second batch, beside the
+// one that is being filled, is to be put into empty.
+func startPress(ctx context.Context, e *columnar.Encoder, to *chunks) (context.Context, *press) {
+	ctx, cancel := context.WithCancelCause(ctx)
 	p := &press{
 		encoder: e, to: to, cancel: cancel,
 		full: make(chan *columnar.Builder), empty: make(chan *columnar.Builder, 2), done: make(chan struct{}),
 	}
 	go func() {
 		defer close(p.done)
-		p.err = guarded(func() error { return p.run(ctx) })
+		if p.err = guarded(func() error { return p.run(ctx) }); p.err != nil {
+			cancel(p.err)
+		}
 	}()
-	return p
+	return ctx, p
 }
 
 // run hands on what begins with the schema and has an end only if the last batch
-// has come.
+// has come. When reading fails, a batch that nobody has taken yet may be lost.
 func (p *press) run(ctx context.Context) (err error) {
 	out := p.encoder.Schema(<-p.to.empty)
 	for {
@@ -90,6 +93,6 @@ func (p *press) finish(last *columnar.Builder) error {
 
 // stop ends the goroutine, if it has not ended, and waits for it.
 func (p *press) stop() {
-	p.cancel()
+	p.cancel(nil)
 	<-p.done
 }

@@ -173,3 +173,36 @@ func TestTableEnds(t *testing.T) {
 		}
 	}
 }
+
+// endless is a database of which a reader sees one row that cannot be encoded, and
+// then waits for more until it is told to stop.
+type endless struct{ driver.Conn }
+
+type endlessReader struct{ driver.Reader }
+
+func (e *endless) Stream(ctx context.Context, fn func(driver.Reader) error) error {
+	return e.Conn.Stream(ctx, func(r driver.Reader) error { return fn(endlessReader{r}) })
+}
+
+func (r endlessReader) Select(ctx context.Context, q *query.Select, each func(driver.Row) error) error {
+	if err := r.Reader.Select(ctx, q, func(row driver.Row) error { return each(garbled{row.(driver.Cells)}) }); err != nil {
+		return err
+	}
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// What goes wrong while a batch is encoded ends the reading of the next one, and
+// is what the reader of the stream is told.
+func TestTableStopsReading(t *testing.T) {
+	s := storeOn(t, shop, func(conn driver.Conn) driver.Conn { return &endless{conn} })
+	ask(t, s, "Maker", "create", `{"data":{"id":"m","name":"M"}}`)
+	r, err := s.Call(t.Context(), &mesh.Request{Project: "default", Entity: "Maker", Op: "stream", Args: []byte(`{"format":"arrow","batchSize":1}`)}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Chunks.Next(t.Context()); fault.CodeOf(err) != fault.Internal {
+		t.Errorf("the stream ended with %v", err)
+	}
+	_ = r.Chunks.Close()
+}

@@ -41,7 +41,7 @@ func (f *find) table() (*table, error) {
 
 // produce is the producer.
 func (t *table) produce(ctx context.Context, r driver.Reader, to *chunks) (err error) {
-	t.press = startPress(ctx, t.encoder, to)
+	ctx, t.press = startPress(ctx, t.encoder, to)
 	defer t.press.stop()
 	rows := t.find.call.args.form.rows
 	t.batch = columnar.NewBuilder(t.shape, rows)
@@ -51,10 +51,13 @@ func (t *table) produce(ctx context.Context, r driver.Reader, to *chunks) (err e
 	} else {
 		err = t.plain(ctx, r)
 	}
-	if err != nil {
-		return err
+	switch {
+	case err == nil:
+		return t.press.finish(t.batch)
+	case ctx.Err() != nil:
+		return context.Cause(ctx) // what ended it says more than that reading was interrupted
 	}
-	return t.press.finish(t.batch)
+	return err
 }
 
 // plain streams records of which no relation is filled in.

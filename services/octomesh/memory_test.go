@@ -41,7 +41,6 @@ func (s *server) resetPeak() {
 // TestStreamMemory streams few and many records of 1 KB and compares the peaks
 // of the whole process, gateway and worker together.
 func TestStreamMemory(t *testing.T) {
-	together(t)
 	few, many := 10_000, 60_000
 	if long() {
 		many = 1_000_000

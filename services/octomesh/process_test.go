@@ -37,11 +37,12 @@ func long() bool { return os.Getenv("OCTOMESH_TEST") == "long" }
 // shared machine only the acceptance run does, never a unit test.
 func judged() bool { return os.Getenv("OCTOMESH_ACCEPT") != "" }
 
-// together lets a test run beside others that wait for processes as it does;
-// where figures are judged it has the machine for itself.
+// together lets a test run beside others that mostly wait, for processes or for
+// the compiler; in its long form, and where figures are judged, it has the machine
+// for itself.
 func together(t *testing.T) {
 	t.Helper()
-	if !judged() {
+	if !judged() && !long() {
 		t.Parallel()
 	}
 }

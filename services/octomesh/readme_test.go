@@ -38,7 +38,7 @@ func TestReadmeRuns(t *testing.T) {
 	if len(blocks) < 4 {
 		t.Fatalf("README has %d sh blocks", len(blocks))
 	}
-	ctx := within(t, 5*time.Minute)
+	ctx := within(t, 15*time.Minute) // the first time all is compiled
 	ran := 0
 	for _, b := range blocks {
 		text := string(b[1])

@@ -176,14 +176,15 @@ func (r *row) Value(i int) schema.Value {
 func (r *row) time(i int) (int64, bool) {
 	var buf [64]byte
 	b := buf[:r.stmt.ColumnBytes(i, buf[:])]
-	if len(b) == len(schema.TimeLayout) {
-		since, ok := clock(b)
-		if ok && [10]byte(b) == r.day {
-			return r.begins + since, true
-		}
-		if ms, parsed := schema.ParseTime(unsafe.String(&b[0], len(b))); ok && parsed {
-			r.day, r.begins = [10]byte(b), ms-since
-			return ms, true
+	if len(b) == len(schema.TimeLayout) && b[4] == '-' { // as in every day but the empty one
+		if since, ok := clock(b); ok {
+			if [10]byte(b) == r.day {
+				return r.begins + since, true
+			}
+			if ms, ok := schema.ParseTime(unsafe.String(&b[0], len(b))); ok {
+				r.day, r.begins = [10]byte(b), ms-since
+				return ms, true
+			}
 		}
 	}
 	return foreignTime(string(b))

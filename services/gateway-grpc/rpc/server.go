@@ -23,8 +23,8 @@ const (
 	// second where a round trip takes 100 ms.
 	connWindow = 1 << 20
 	// writeBuffer is what a connection gathers before it asks the system to send
-	// it: a batch of columns in two steps instead of twelve. It is shared:
-	// a connection has one only while there is something to be sent.
+	// it: a batch of columns in two steps instead of twelve. A connection has it
+	// only while there is something to be sent.
 	writeBuffer = 256 << 10
 	// maxHeader bounds the metadata of a call in bytes.
 	maxHeader = 16 << 10
@@ -41,7 +41,7 @@ func NewServer(e *Entrance, other grpc.StreamHandler) *grpc.Server {
 		grpc.StreamInterceptor(e.stream), grpc.UnknownServiceHandler(other),
 		grpc.StaticStreamWindowSize(SmallMessage), grpc.StaticConnWindowSize(connWindow), grpc.MaxConcurrentStreams(maxStreams), grpc.MaxHeaderListSize(maxHeader),
 		grpc.NumStreamWorkers(workers),
-		grpc.WriteBufferSize(writeBuffer), grpc.SharedWriteBuffer(true),
+		grpc.WriteBufferSize(writeBuffer),
 		grpc.ConnectionTimeout(20*time.Second),
 		// A dead client is found within two minutes, and one may ask as often as
 		// every ten seconds whether we are alive.
