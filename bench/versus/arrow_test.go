@@ -91,7 +91,7 @@ func TestArrowAgainstJSON(t *testing.T) {
 func middle(v []float64) float64 { slices.Sort(v); return round(v[len(v)/2]) }
 
 // million stores n users, and starts the server again: what storing left in
-// memory is none of a stream's. dir is its data folder.
+// memory is none of a stream's. args go to it, dir is its data folder.
 func million(t *testing.T, n int, args ...string) (p *contender, dir string) {
 	t.Helper()
 	bin, dir := build(t, "github.com/octomesh/octomesh/services/octomesh/cmd/octomesh"), t.TempDir()

@@ -93,7 +93,8 @@ func (c *column) word(v uint64) {
 	c.n++
 }
 
-// endText is done for a value that reaches to the end of data.
+// endText ends a text that has been appended to data: what done does, without
+// asking what the column is.
 func (c *column) endText() {
 	c.offsets = binary.LittleEndian.AppendUint32(c.offsets, uint32(len(c.data)))
 	if c.nulls > 0 {
